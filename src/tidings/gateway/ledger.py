@@ -1,0 +1,201 @@
+"""Evidence in, history out: the only writer of what happened to a message.
+
+Everything anyone learns of a message (an intent, a carrier's answer, a receipt) comes here as `Evidence`. The
+lifecycle decides what it changes; the event, the message's new standing, its segments and the callback that is now
+owed are one change in the store. Folding happens in memory and at once, so evidence for one message is applied in
+the order it comes, while commits follow in that same order a few milliseconds behind.
+
+The messages that are being worked on are kept in memory, up to a limit; the rest is read back when evidence comes.
+"""
+
+import asyncio
+import logging
+from asyncio import Future
+from collections.abc import Callable
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from tidings.clock import Clock
+from tidings.lifecycle import FINAL, Kind, SegmentState, Status, advance, fold
+from tidings.model import Callback, CallbackState, Event, Message, Segment, Standing
+from tidings.store.base import Change, Kept, OwedCallback, Store, StoreError
+
+log = logging.getLogger(__name__)
+
+CAPACITY = 20_000
+"""Messages held in memory, at the most."""
+
+_SETTLED = frozenset({SegmentState.DELIVERED, SegmentState.UNDELIVERED, SegmentState.REFUSED})
+_ANSWERS = frozenset({Kind.ACCEPTED, Kind.DEFERRED, Kind.REFUSED, Kind.UNCERTAIN})
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What somebody said about a message, or about one part of it."""
+
+    kind: Kind
+    detail: dict[str, Any]
+    part: int = 0
+    """0: every part that has not left."""
+    error: int | None = None
+    carrier: str | None = None
+    """For an intent: whom the part is about to be handed to."""
+    carrier_id: str | None = None
+    carrier_key: str | None = None
+    """For an acceptance: what the carrier calls it, and how receipts will look it up."""
+
+
+class Teller(Protocol):
+    """Where owed callbacks go once they are kept (`callbacks.delivery`)."""
+
+    def host(self, message: Message, event: Event) -> str | None:
+        """The host that is to be told of `event`; None when nobody asked to be."""
+        ...
+
+    def offer(self, owed: OwedCallback) -> None: ...
+
+
+class Ledger:
+    def __init__(self, store: Store, clock: Clock, teller: Teller, capacity: int = CAPACITY) -> None:
+        self._store = store
+        self._clock = clock
+        self._teller = teller
+        self._capacity = capacity
+        self._recent: dict[str, Kept] = {}
+        # Whoever works on a message holds it: as long as one does, everyone finds that same object here.
+        self._alive: WeakValueDictionary[str, Kept] = WeakValueDictionary()
+        self._loading: dict[str, Future[dict[str, Kept]]] = {}
+        self.moved: list[Callable[[Message, Status, Status], None]] = []
+        """Called with (message, status before, status after) when a status changes."""
+
+    async def find(self, message_id: str) -> Kept | None:
+        """The message with all that is settled about it, from memory or the store."""
+        kept = self._alive.get(message_id)
+        if kept is not None:
+            return kept
+        loading = self._loading.get(message_id)
+        if loading is None:
+            loading = asyncio.ensure_future(self._store.kept([message_id]))
+            self._loading[message_id] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(message_id, None))
+        found = (await loading).get(message_id)
+        if found is None:
+            return None
+        # Whoever waited for the same read must go on with the same object.
+        return self._alive.get(message_id) or self._hold(found)
+
+    def create(
+        self, message: Message, standing: Standing, evidence: Evidence, change: Change
+    ) -> tuple[Kept, "Future[None]"]:
+        """A new message: kept with its first event, in one change with whatever `change` holds already."""
+        kept = Kept(message, standing, [])
+        change.messages.append(message)
+        self._append(kept, evidence, standing.status, moved=True, applied=True, change=change)
+        change.standings.append(standing)
+        return kept, self._commit(kept, change, [])
+
+    def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
+        """Apply evidence now; the future is done once it is on disk. `change` brings what belongs with it."""
+        change = change or Change()
+        owed: list[OwedCallback] = []
+        for evidence in said:
+            self._apply(kept, evidence, change, owed)
+        change.standings.append(kept.standing)
+        return self._commit(kept, change, owed)
+
+    def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
+        standing, now = kept.standing, self._clock.now()
+        applied = False
+        for segment in kept.segments if said.part == 0 else (kept.segments[said.part - 1],):
+            state = advance(segment.state, said.kind)
+            if state is not None:
+                applied = True
+                _settle(segment, state, said, now)
+                change.segments.append(segment)
+        before = standing.status
+        after = fold(before, [segment.state for segment in kept.segments]) if applied else before
+        if after is not before:
+            standing.status = after
+            standing.error = said.error if after in (Status.FAILED, Status.UNDELIVERED) else None
+            if after is Status.SENT:
+                standing.sent_at = now
+            if after in FINAL:
+                standing.due_at = None
+        event = self._append(kept, said, after, moved=after is not before, applied=applied, change=change)
+        if event.moved:
+            for listener in self.moved:
+                listener(kept.message, before, after)
+            host = self._teller.host(kept.message, event)
+            if host is not None:
+                callback = Callback(
+                    kept.message.id, event.number, kept.message.account, host, CallbackState.OWED, now, now
+                )
+                change.callbacks.append(callback)
+                owed.append(OwedCallback(callback, kept.message, event))
+
+    def _append(
+        self, kept: Kept, said: Evidence, status: Status, *, moved: bool, applied: bool, change: Change
+    ) -> Event:
+        standing, now = kept.standing, self._clock.now()
+        standing.events += 1
+        standing.updated_at = now
+        event = Event(
+            kept.message.id,
+            standing.events,
+            kept.message.account,
+            now,
+            said.kind,
+            status,
+            moved,
+            applied,
+            said.part,
+            said.error,
+            said.detail,
+        )
+        change.events.append(event)
+        return event
+
+    def _commit(self, kept: Kept, change: Change, owed: list[OwedCallback]) -> "Future[None]":
+        self._hold(kept)
+        future = self._store.commit(change)
+
+        # A callback on the future, not an await: callbacks of one message are offered in commit order.
+        def committed(future: "Future[None]") -> None:
+            if future.cancelled() or future.exception() is not None:
+                # Memory is ahead of the disk: forget it, so that the next evidence starts from what was kept.
+                self._alive.pop(kept.message.id, None)
+                self._recent.pop(kept.message.id, None)
+                if not future.cancelled() and isinstance(future.exception(), StoreError):
+                    log.error("not kept: %s: %s", kept.message.id, future.exception())
+                return
+            for callback in owed:
+                self._teller.offer(callback)
+
+        future.add_done_callback(committed)
+        return future
+
+    def _hold(self, kept: Kept) -> Kept:
+        """Keep in memory as the youngest; let go of the oldest beyond the limit."""
+        message_id = kept.message.id
+        if self._recent.pop(message_id, None) is None:
+            self._alive[message_id] = kept
+        self._recent[message_id] = kept
+        if len(self._recent) > self._capacity:
+            del self._recent[next(iter(self._recent))]
+        return kept
+
+
+def _settle(segment: Segment, state: SegmentState, said: Evidence, now: int) -> None:
+    segment.state = state
+    if said.kind is Kind.INTENT:
+        segment.carrier = said.carrier or segment.carrier
+        segment.submitted_at = now
+        segment.answered_at = segment.error = None
+    elif said.kind in _ANSWERS:
+        segment.answered_at = now
+    if said.kind is Kind.ACCEPTED:
+        segment.carrier_id, segment.carrier_key = said.carrier_id, said.carrier_key
+    if state in _SETTLED:
+        segment.settled_at = now
+        segment.error = said.error

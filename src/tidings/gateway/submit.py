@@ -1,0 +1,194 @@
+"""Taking a message in: from a dialect's parsed order to a committed message with its first event and its work.
+
+Called by the web room. Raises `errors.Problem` with the code the application is to see; when it raises, nothing
+has been kept. When it returns, the message is on disk (promise 1).
+"""
+
+import asyncio
+from asyncio import Future
+from typing import Final, Protocol
+
+import msgspec
+
+from tidings import phone, text
+from tidings.clock import DAY, Clock
+from tidings.errors import Problem
+from tidings.gateway.ledger import Evidence, Ledger
+from tidings.gateway.limits import QueueDepths
+from tidings.gateway.routes import Route, Routes
+from tidings.ids import new_id
+from tidings.lifecycle import Kind, Status
+from tidings.model import Account, Direction, IdempotencyKey, Message, Standing
+from tidings.store.base import Change, Kept, KeyTaken, Store
+
+MAX_BODY: Final = 1600
+"""UTF-16 units (Twilio 21617)."""
+KEY_LIFETIME: Final = 7 * DAY
+"""How long an idempotency key is remembered."""
+
+_CREATED: Final = Evidence(Kind.CREATED, {})
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What an application asks for, in no dialect's words. Addresses are as given; nothing is checked yet."""
+
+    dialect: str
+    sender: str
+    recipient: str
+    body: str
+    callback_url: str | None = None
+    validity: int | None = None
+    """Seconds it may wait to be sent; None: for ever."""
+    smart_encoded: bool = False
+    idempotency_key: str | None = None
+    digest: str = ""
+    """SHA-256 over the order's parameters, hex: what tells a retry from another request with the same key."""
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    message: Message
+    standing: Standing
+    repeated: bool
+    """True: an earlier request with this idempotency key made it."""
+
+
+class Outbox(Protocol):
+    """Where a committed message goes next (`gateway.dispatch`)."""
+
+    def offer(self, kept: Kept) -> None: ...
+
+
+class Submitter:
+    def __init__(
+        self, store: Store, ledger: Ledger, routes: Routes, depths: QueueDepths, clock: Clock, outbox: Outbox
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._routes = routes
+        self._depths = depths
+        self._clock = clock
+        self._outbox = outbox
+        self._in_flight: dict[tuple[str, str], Future[None]] = {}
+
+    async def submit(self, account: Account, order: Order) -> Submitted:
+        """Take `order` in for `account`; one message however often the same idempotency key comes."""
+        if order.idempotency_key is None:
+            return await self._create(account, order)
+        return await self._create_once(account, order, order.idempotency_key)
+
+    async def _create_once(self, account: Account, order: Order, key: str) -> Submitted:
+        claim = (account.id, key)
+        while (other := self._in_flight.get(claim)) is not None:
+            await asyncio.shield(other)
+        mine: Future[None] = asyncio.get_running_loop().create_future()
+        self._in_flight[claim] = mine
+        try:
+            earlier = await self._earlier(account, order, key)
+            if earlier is not None:
+                return earlier
+            try:
+                return await self._create(account, order)
+            except KeyTaken:
+                # Another process of the same store was faster.
+                earlier = await self._earlier(account, order, key)
+                assert earlier is not None, "a taken key has a message"
+                return earlier
+        finally:
+            del self._in_flight[claim]
+            mine.set_result(None)
+
+    async def _earlier(self, account: Account, order: Order, key: str) -> Submitted | None:
+        known = await self._store.idempotency_key(account.id, key)
+        if known is None:
+            return None
+        if known.digest != order.digest:
+            raise Problem(20409, value=key)
+        found = await self._store.message(account.id, known.message_id)
+        return None if found is None else Submitted(*found, repeated=True)
+
+    async def _create(self, account: Account, order: Order) -> Submitted:
+        recipient, route = self._check_recipient(account, order.recipient)
+        sender = await self._check_sender(account, order.sender, recipient)
+        body = text.smart_encode(order.body) if order.smart_encoded else order.body
+        if not body:
+            raise Problem(21602)
+        if "\0" in body:
+            raise Problem(20422, value="Body holds a NUL character")
+        if len(body) > MAX_BODY // 2 and text.length(body) > MAX_BODY:
+            raise Problem(21617)
+        measure = text.measure(body)
+        if await self._store.opted_out(account.id, sender, recipient):
+            raise Problem(21610, value=recipient)
+        return await self._keep(account, order, sender, recipient, body, measure, route)
+
+    def _check_recipient(self, account: Account, given: str) -> tuple[str, Route]:
+        recipient = phone.e164(given)
+        if recipient is None:
+            raise Problem(21211, value=given)
+        if account.countries is not None and phone.country(recipient) not in account.countries:
+            raise Problem(21408, value=recipient)
+        if phone.is_landline(recipient):
+            raise Problem(21614, value=recipient)
+        route = self._routes.find(recipient)
+        if route is None:
+            raise Problem(21612, value=recipient)
+        return recipient, route
+
+    async def _check_sender(self, account: Account, given: str, recipient: str) -> str:
+        kind = phone.sender_kind(given)
+        sender = phone.e164(given) if kind in (None, phone.SenderKind.NUMBER) else given
+        if sender is None:
+            raise Problem(21212, value=given)
+        if sender == recipient:
+            raise Problem(21211, value=given)
+        owned = await self._store.sender(sender)
+        if owned is None or owned.account != account.id:
+            raise Problem(21606, value=given)
+        if owned.queue_limit and self._depths.waiting(account.id, sender) >= owned.queue_limit:
+            raise Problem(21611, value=sender)
+        return sender
+
+    async def _keep(
+        self,
+        account: Account,
+        order: Order,
+        sender: str,
+        recipient: str,
+        body: str,
+        measure: text.Measure,
+        route: Route,
+    ) -> Submitted:
+        now = self._clock.now()
+        message = Message(
+            new_id(now),
+            account.id,
+            order.dialect,
+            Direction.OUTBOUND_API,
+            sender,
+            recipient,
+            body,
+            measure.encoding,
+            measure.segments,
+            order.callback_url,
+            order.validity,
+            now,
+        )
+        standing = Standing(message.id, Status.QUEUED, 0, now, carrier=route.carriers[0], due_at=now)
+        change, evidence = Change(), _CREATED
+        if order.idempotency_key is not None:
+            change.keys.append(IdempotencyKey(account.id, order.idempotency_key, order.digest, message.id, now))
+            evidence = Evidence(Kind.CREATED, {"idempotency_key": order.idempotency_key})
+        self._depths.add(message)
+        kept, committed = self._ledger.create(message, standing, evidence, change)
+        answer = msgspec.structs.replace(standing)
+
+        # On the future, not behind the await: a caller who goes away changes nothing for the message.
+        def settled(committed: "Future[None]") -> None:
+            if committed.exception() is None:
+                self._outbox.offer(kept)
+            else:
+                self._depths.moved(message, Status.QUEUED, Status.FAILED)
+
+        committed.add_done_callback(settled)
+        await asyncio.shield(committed)
+        return Submitted(message, answer, repeated=False)

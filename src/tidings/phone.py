@@ -1,0 +1,76 @@
+"""Phone numbers: what an address is, and where it lies. A thin layer over `phonenumbers`, called at create.
+
+Only lengths and calling codes are held against a number, not whether its range has been handed out: numbering
+plans change faster than libraries, and a carrier knows best.
+"""
+
+import re
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType
+
+_DECORATION: Final = re.compile(r"[\s().\-]")
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
+_SHORT_CODE: Final = re.compile(r"\d{3,8}")
+_ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 _&+\-]{1,11}")
+
+
+class SenderKind(StrEnum):
+    NUMBER = "number"
+    SHORT_CODE = "short_code"
+    ALPHANUMERIC = "alphanumeric"
+
+
+def e164(text: str) -> str | None:
+    """`text` as +digits, or None where no country has numbers of that length (ITU-T E.164)."""
+    if not _E164.fullmatch(text):
+        text = _DECORATION.sub("", text)
+        if not _E164.fullmatch(text):
+            return None
+    return text if _possible(text) else None
+
+
+@lru_cache(maxsize=16384)
+def _possible(number: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except NumberParseException:
+        return False
+
+
+def sender_kind(text: str) -> SenderKind | None:
+    """What kind of sender `text` spells, or None where it spells none."""
+    if text.startswith("+"):
+        return SenderKind.NUMBER if _E164.fullmatch(text) else None
+    if _SHORT_CODE.fullmatch(text):
+        return SenderKind.SHORT_CODE
+    return SenderKind.ALPHANUMERIC if _ALPHANUMERIC.fullmatch(text) else None
+
+
+@lru_cache(maxsize=16384)
+def country(number: str) -> str | None:
+    """ISO 3166 code of an E.164 number; None where its calling code is no single country's and none fits."""
+    parsed = phonenumbers.parse(number)
+    region: str | None = phonenumbers.region_code_for_number(parsed)
+    return region or phonenumbers.region_code_for_country_code(parsed.country_code)
+
+
+def is_landline(number: str) -> bool:
+    """Whether the numbering plan says that no mobile is behind an E.164 number."""
+    # North America does not tell mobiles from landlines by number (libphonenumber: FIXED_LINE_OR_MOBILE).
+    return not number.startswith("+1") and _type(number) == PhoneNumberType.FIXED_LINE
+
+
+@lru_cache(maxsize=16384)
+def _type(number: str) -> int:
+    kind: int = phonenumbers.number_type(phonenumbers.parse(number))
+    return kind
+
+
+def digits(address: str) -> str:
+    """An address as it may be compared across spellings: its digits alone, or itself where it has letters."""
+    bare = address.lstrip("+")
+    return bare.lstrip("0") if bare.isdigit() else address.casefold()

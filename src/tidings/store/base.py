@@ -1,0 +1,229 @@
+"""What the gateway asks of a store: acts, named; rows in, rows out.
+
+Every write goes through `commit`, which is all or nothing and durable once its future is done: a 2xx, a
+`deliver_sm_resp`, a byte on a carrier's wire wait for it. Reads see whatever has been committed.
+`tests/store/` holds the conformance suite that every store passes; the gateway knows no other way in.
+"""
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from tidings.model import (
+    Account,
+    ApiKey,
+    Callback,
+    Event,
+    IdempotencyKey,
+    KeptReceipt,
+    Message,
+    OptOut,
+    Segment,
+    Sender,
+    Standing,
+)
+
+
+class StoreError(Exception):
+    """The store could not keep or read something: nothing of that commit is kept."""
+
+
+class KeyTaken(StoreError):
+    """The idempotency key of this commit belongs to an earlier message."""
+
+
+class Change:
+    """One unit of writing: everything in it is kept together, or none of it."""
+
+    __slots__ = (
+        "callbacks",
+        "events",
+        "keys",
+        "matched",
+        "messages",
+        "opt_ins",
+        "opt_outs",
+        "outcomes",
+        "parked",
+        "receipts",
+        "recut",
+        "segments",
+        "standings",
+    )
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        """New ones; each comes with its standing."""
+        self.standings: list[Standing] = []
+        """New or changed; the last one of a message wins."""
+        self.segments: list[Segment] = []
+        """New or changed; the last one of a part wins."""
+        self.recut: list[tuple[str, int]] = []
+        """(message id, parts): segments beyond that many are no longer; another carrier cuts differently."""
+        self.events: list[Event] = []
+        self.callbacks: list[Callback] = []
+        """Newly owed."""
+        self.outcomes: list[Callback] = []
+        """Told, or to be tried again, or given up."""
+        self.receipts: list[KeptReceipt] = []
+        self.parked: list[tuple[str, str, str, int]] = []
+        """(carrier, key, receipt id, received_at) for each receipt that nothing matches yet."""
+        self.matched: list[tuple[str, str, int]] = []
+        """(receipt id, message id, part): no longer parked."""
+        self.keys: list[IdempotencyKey] = []
+        self.opt_outs: list[OptOut] = []
+        self.opt_ins: list[OptOut] = []
+        """Opt-outs that are lifted."""
+
+
+class MessageFilter(msgspec.Struct, frozen=True):
+    """Which messages of an account to list. Times are microseconds since 1970."""
+
+    sender: str | None = None
+    recipient: str | None = None
+    sent_from: int | None = None
+    """sent_at at or after."""
+    sent_until: int | None = None
+    """sent_at before."""
+
+
+class Kept(msgspec.Struct, weakref=True):
+    """A message and all that is settled about it: what the ledger works on."""
+
+    message: Message
+    standing: Standing
+    segments: list[Segment]
+
+
+class FeedEvent(msgspec.Struct, frozen=True):
+    cursor: int
+    """Greater than that of every event committed before it."""
+    event: Event
+
+
+class OwedCallback(msgspec.Struct, frozen=True):
+    """A callback with all that its request is made of."""
+
+    callback: Callback
+    message: Message
+    event: Event
+
+
+class Store(Protocol):
+    """A place that keeps. Its reads may be slow; its commits are grouped, and settle in the order they came."""
+
+    async def open(self) -> None:
+        """Connect and bring the schema to this version."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was handed in, then let go."""
+        ...
+
+    def commit(self, change: Change) -> "Future[None]":
+        """Keep `change`, whole and on disk, together with others that arrive at the same time.
+
+        Raises, through the future: KeyTaken where its idempotency key exists; StoreError otherwise.
+        """
+        ...
+
+    # --- messages
+    async def message(self, account: str, id: str) -> tuple[Message, Standing] | None: ...
+
+    async def messages(
+        self, account: str, where: MessageFilter, limit: int, before: str | None = None
+    ) -> list[tuple[Message, Standing]]:
+        """Newest first; `before` is the id that a page continues below."""
+        ...
+
+    async def kept(self, message_ids: Sequence[str]) -> dict[str, Kept]: ...
+
+    async def segments(self, message_id: str) -> list[Segment]: ...
+
+    async def events(self, message_id: str) -> list[Event]: ...
+
+    async def feed(self, account: str, after: int, limit: int) -> list[FeedEvent]:
+        """The account's events in commit order, after a cursor; 0 is the beginning."""
+        ...
+
+    async def receipts(self, message_id: str) -> list[KeptReceipt]: ...
+
+    # --- work
+    async def due_messages(self, carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
+        """(id, due_at) of messages to hand to `carrier`, oldest due first."""
+        ...
+
+    async def next_due(self, carrier: str, after: int) -> int | None:
+        """When the next message for `carrier` comes due, later than `after`."""
+        ...
+
+    async def waiting_carriers(self) -> list[str]:
+        """Carriers that messages wait for."""
+        ...
+
+    async def doubtful_segments(self, limit: int, after: tuple[str, int] = ("", 0)) -> list[tuple[str, int]]:
+        """(message id, part) of segments left `submitting`, in that order, after a pair."""
+        ...
+
+    async def waiting_segments(self) -> dict[tuple[str, str], int]:
+        """(account, sender) → segments that wait to be sent."""
+        ...
+
+    async def open_segments(self, carrier: str, recipients: Sequence[str], since: int) -> list[tuple[str, int]]:
+        """(message id, part) of segments for these recipients that `carrier` may have and no receipt settled."""
+        ...
+
+    # --- receipts
+    async def find_segments(self, carrier: str, keys: Sequence[str]) -> list[tuple[str, str, int]]:
+        """(key, message id, part) of segments that `carrier` named by one of `keys`."""
+        ...
+
+    async def parked_keys(self, limit: int) -> list[tuple[str, str, str]]:
+        """(carrier, key, receipt id) of parked receipts, newest first."""
+        ...
+
+    async def parked(self, carrier: str, key: str) -> list[KeptReceipt]: ...
+
+    async def drop_parked(self, before: int) -> int:
+        """Stop looking for matches for receipts from before a time; they stay kept. Returns how many."""
+        ...
+
+    # --- callbacks
+    async def due_callbacks(self, host: str, now: int, limit: int) -> list[OwedCallback]:
+        """The earliest owed callback of each message, where that one is due, oldest due first."""
+        ...
+
+    async def next_callback_due(self, host: str, after: int) -> int | None: ...
+
+    async def owed_callbacks(self, host: str, limit: int) -> int:
+        """How many are owed to `host`, counted no further than `limit`."""
+        ...
+
+    async def owing_hosts(self) -> list[str]: ...
+
+    async def callbacks(self, message_id: str) -> list[Callback]: ...
+
+    # --- accounts
+    async def put_account(self, account: Account) -> None: ...
+
+    async def account(self, id: str) -> Account | None: ...
+
+    async def accounts(self) -> list[Account]: ...
+
+    async def put_api_key(self, key: ApiKey) -> None: ...
+
+    async def api_key(self, id: str) -> ApiKey | None: ...
+
+    async def put_sender(self, sender: Sender) -> None: ...
+
+    async def sender(self, address: str) -> Sender | None: ...
+
+    async def senders(self, account: str) -> list[Sender]: ...
+
+    async def opted_out(self, account: str, sender: str, recipient: str) -> bool: ...
+
+    async def idempotency_key(self, account: str, key: str) -> IdempotencyKey | None: ...
+
+    async def drop_idempotency_keys(self, before: int) -> int: ...

@@ -1,0 +1,271 @@
+-- Every query has a name and lives here. Those that write take one JSON array of rows (?1), each row an array in
+-- the order of its struct's fields (tidings.model): one statement a batch, whatever its size.
+
+-- name: insert_messages
+INSERT INTO messages (id, account, dialect, direction, sender, recipient, body, encoding, segments,
+                      callback_url, validity, created_at)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10, value ->> 11
+  FROM json_each(?1);
+
+-- name: update_standings
+UPDATE messages
+   SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) =
+       (value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8)
+  FROM json_each(?1)
+ WHERE messages.id = value ->> 0;
+
+-- name: recut_segments
+DELETE FROM segments
+ WHERE (message_id, part) IN
+       (SELECT s.message_id, s.part FROM json_each(?1) JOIN segments s ON s.message_id = value ->> 0
+         WHERE s.part > value ->> 1);
+
+-- name: upsert_segments
+INSERT INTO segments
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9
+  FROM json_each(?1)
+ WHERE true
+    ON CONFLICT (message_id, part) DO UPDATE
+   SET (state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at) =
+       (excluded.state, excluded.carrier, excluded.carrier_id, excluded.carrier_key, excluded.error,
+        excluded.submitted_at, excluded.answered_at, excluded.settled_at);
+
+-- name: append_events
+INSERT INTO events (message_id, number, account, at, kind, status, moved, applied, part, error, detail)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value -> 10
+  FROM json_each(?1);
+
+-- name: insert_receipts
+INSERT INTO receipts
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6
+  FROM json_each(?1);
+
+-- name: park_receipts
+INSERT OR IGNORE INTO parked
+SELECT value ->> 1, value ->> 2, value ->> 0, value ->> 3
+  FROM json_each(?1);
+
+-- name: match_receipts
+UPDATE receipts
+   SET (message_id, part) = (value ->> 1, value ->> 2)
+  FROM json_each(?1)
+ WHERE receipts.id = value ->> 0;
+
+-- name: unpark_receipts
+DELETE FROM parked WHERE receipt_id IN (SELECT value ->> 0 FROM json_each(?1));
+
+-- name: insert_callbacks
+INSERT INTO callbacks
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       value ->> 8, value ->> 9, value ->> 10
+  FROM json_each(?1);
+
+-- name: update_callbacks
+UPDATE callbacks
+   SET (state, due_at, attempts, response, error, done_at) =
+       (value ->> 4, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10)
+  FROM json_each(?1)
+ WHERE callbacks.message_id = value ->> 0 AND callbacks.number = value ->> 1;
+
+-- name: insert_idempotency_keys
+INSERT INTO idempotency_keys
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+  FROM json_each(?1);
+
+-- name: insert_opt_outs
+INSERT OR REPLACE INTO opt_outs
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
+  FROM json_each(?1);
+
+-- name: lift_opt_outs
+DELETE FROM opt_outs
+ WHERE (account, sender, recipient) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1));
+
+-- name: message
+SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
+       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+  FROM messages
+ WHERE id = :id AND account = :account;
+
+-- name: messages
+SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
+       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+  FROM messages
+ WHERE account = :account
+   AND id < :before AND id >= :floor
+   AND (:sender IS NULL OR sender = :sender)
+   AND (:recipient IS NULL OR recipient = :recipient)
+   AND (:sent_from IS NULL OR sent_at >= :sent_from)
+   AND (:sent_until IS NULL OR sent_at < :sent_until)
+ ORDER BY id DESC
+ LIMIT :limit;
+
+-- name: messages_to
+SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
+       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+  FROM messages INDEXED BY messages_by_recipient
+ WHERE account = :account AND recipient = :recipient
+   AND id < :before AND id >= :floor
+   AND (:sender IS NULL OR sender = :sender)
+   AND (:sent_from IS NULL OR sent_at >= :sent_from)
+   AND (:sent_until IS NULL OR sent_at < :sent_until)
+ ORDER BY id DESC
+ LIMIT :limit;
+
+-- name: messages_from
+SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
+       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+  FROM messages INDEXED BY messages_by_sender
+ WHERE account = :account AND sender = :sender
+   AND id < :before AND id >= :floor
+   AND (:sent_from IS NULL OR sent_at >= :sent_from)
+   AND (:sent_until IS NULL OR sent_at < :sent_until)
+ ORDER BY id DESC
+ LIMIT :limit;
+
+-- name: messages_by_id
+SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
+       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+  FROM messages
+ WHERE id IN (SELECT value FROM json_each(:ids));
+
+-- name: segments_by_message
+SELECT message_id, part, state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at
+  FROM segments
+ WHERE message_id IN (SELECT value FROM json_each(:ids))
+ ORDER BY message_id, part;
+
+-- name: events_by_message
+SELECT message_id, number, account, at, kind, status, moved, applied, part, error, detail
+  FROM events
+ WHERE message_id = :message_id
+ ORDER BY number;
+
+-- name: feed
+SELECT cursor, message_id, number, account, at, kind, status, moved, applied, part, error, detail
+  FROM events
+ WHERE account = :account AND cursor > :after
+ ORDER BY cursor
+ LIMIT :limit;
+
+-- name: receipts_by_message
+SELECT id, carrier, received_at, message_id, part, raw, receipt
+  FROM receipts
+ WHERE message_id = :message_id
+ ORDER BY received_at, id;
+
+-- name: due_messages
+SELECT id, due_at FROM messages
+ WHERE carrier = :carrier AND due_at <= :now
+ ORDER BY due_at, id
+ LIMIT :limit;
+
+-- name: next_due
+SELECT min(due_at) FROM messages WHERE carrier = :carrier AND due_at > :after;
+
+-- name: waiting_carriers
+SELECT DISTINCT carrier FROM messages WHERE due_at IS NOT NULL;
+
+-- name: doubtful_segments
+SELECT message_id, part FROM segments
+ WHERE state = 'submitting' AND (message_id, part) > (:message_id, :part)
+ ORDER BY message_id, part
+ LIMIT :limit;
+
+-- name: waiting_segments
+SELECT account, sender, sum(segments) FROM messages WHERE due_at IS NOT NULL GROUP BY account, sender;
+
+-- name: open_segments
+SELECT s.message_id, s.part
+  FROM messages m INDEXED BY messages_by_recipient
+  JOIN segments s ON s.message_id = m.id
+ WHERE m.recipient IN (SELECT value FROM json_each(:recipients)) AND m.id >= :floor
+   AND s.carrier = :carrier AND s.state IN ('submitting', 'uncertain', 'accepted');
+
+-- name: find_segments
+SELECT carrier_key, message_id, part FROM segments
+ WHERE carrier = :carrier AND carrier_key IN (SELECT value FROM json_each(:keys));
+
+-- name: parked_keys
+SELECT carrier, key, receipt_id FROM parked ORDER BY received_at DESC LIMIT :limit;
+
+-- name: parked
+SELECT receipts.id, receipts.carrier, receipts.received_at, message_id, part, raw, receipt
+  FROM parked JOIN receipts ON receipts.id = parked.receipt_id
+ WHERE parked.carrier = :carrier AND key = :key
+ ORDER BY receipts.received_at, receipts.id;
+
+-- name: drop_parked
+DELETE FROM parked WHERE received_at < :before;
+
+-- name: due_callbacks
+SELECT c.message_id, c.number, c.account, c.host, c.state, c.created_at, c.due_at, c.attempts, c.response,
+       c.error, c.done_at,
+       m.id, m.account, m.dialect, m.direction, m.sender, m.recipient, m.body, m.encoding, m.segments,
+       m.callback_url, m.validity, m.created_at,
+       e.message_id, e.number, e.account, e.at, e.kind, e.status, e.moved, e.applied, e.part, e.error, e.detail
+  FROM callbacks c
+  JOIN messages m ON m.id = c.message_id
+  JOIN events e ON e.message_id = c.message_id AND e.number = c.number
+ WHERE c.host = :host AND c.due_at <= :now AND c.state IN ('owed', 'retrying')
+   AND NOT EXISTS (SELECT 1 FROM callbacks p
+                    WHERE p.message_id = c.message_id AND p.number < c.number AND p.state IN ('owed', 'retrying'))
+ ORDER BY c.due_at, c.message_id, c.number
+ LIMIT :limit;
+
+-- name: next_callback_due
+SELECT min(due_at) FROM callbacks
+ WHERE host = :host AND due_at > :after AND state IN ('owed', 'retrying');
+
+-- name: owed_callbacks
+SELECT count(*) FROM
+  (SELECT 1 FROM callbacks WHERE host = :host AND state IN ('owed', 'retrying') LIMIT :limit);
+
+-- name: owing_hosts
+SELECT DISTINCT host FROM callbacks WHERE state IN ('owed', 'retrying');
+
+-- name: callbacks_by_message
+SELECT message_id, number, account, host, state, created_at, due_at, attempts, response, error, done_at
+  FROM callbacks
+ WHERE message_id = :message_id
+ ORDER BY number;
+
+-- name: put_account
+INSERT INTO accounts VALUES (:id, :name, :auth_token, :created_at, :active, :countries)
+    ON CONFLICT (id) DO UPDATE
+   SET (name, auth_token, active, countries) =
+       (excluded.name, excluded.auth_token, excluded.active, excluded.countries);
+
+-- name: account
+SELECT id, name, auth_token, created_at, active, countries FROM accounts WHERE id = :id;
+
+-- name: accounts
+SELECT id, name, auth_token, created_at, active, countries FROM accounts ORDER BY created_at, id;
+
+-- name: put_api_key
+INSERT OR REPLACE INTO api_keys VALUES (:id, :account, :name, :secret_hash, :created_at);
+
+-- name: api_key
+SELECT id, account, name, secret_hash, created_at FROM api_keys WHERE id = :id;
+
+-- name: put_sender
+INSERT INTO senders VALUES (:address, :account, :queue_limit)
+    ON CONFLICT (address) DO UPDATE SET (account, queue_limit) = (excluded.account, excluded.queue_limit);
+
+-- name: sender
+SELECT address, account, queue_limit FROM senders WHERE address = :address;
+
+-- name: senders
+SELECT address, account, queue_limit FROM senders WHERE account = :account ORDER BY address;
+
+-- name: opted_out
+SELECT 1 FROM opt_outs WHERE account = :account AND sender = :sender AND recipient = :recipient;
+
+-- name: idempotency_key
+SELECT account, key, digest, message_id, created_at FROM idempotency_keys WHERE account = :account AND key = :key;
+
+-- name: drop_idempotency_keys
+DELETE FROM idempotency_keys WHERE created_at < :before;

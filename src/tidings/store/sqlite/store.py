@@ -1,0 +1,312 @@
+"""The embedded store: one SQLite file in WAL mode, every commit fsynced, one writing thread.
+
+Point reads by key run on the event loop's own connection: with the page in memory they cost less than the hop to a
+thread. Reads that may touch many rows run on reader threads. See `statements` for how batches are written.
+"""
+
+import asyncio
+import json
+import sqlite3
+import threading
+from asyncio import Future
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tidings import ids
+from tidings.clock import DAY, HOUR
+from tidings.model import (
+    Account,
+    ApiKey,
+    Callback,
+    Event,
+    IdempotencyKey,
+    KeptReceipt,
+    Message,
+    Segment,
+    Sender,
+    Standing,
+)
+from tidings.store.base import Change, FeedEvent, Kept, KeyTaken, MessageFilter, OwedCallback, StoreError
+from tidings.store.group_commit import GroupCommit
+from tidings.store.sqlite.migrate import migrate
+from tidings.store.sqlite.statements import SQL, statements
+
+READERS: Final = 2
+LONGEST_WAIT: Final = 36 * DAY
+"""No message is sent longer after its creation: scheduled up to 35 days ahead, then up to 10 hours in the queue.
+Bounds how far back a list by date must look."""
+
+_MESSAGE: Final = len(Message.__struct_fields__)
+_CALLBACK: Final = len(Callback.__struct_fields__)
+_AFTER_ALL: Final = "g"
+"""Sorts after every id."""
+
+
+class SqliteStore:
+    """`tidings.store.base.Store` on the file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._group: GroupCommit | None = None
+
+    # --- life
+    async def open(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = await asyncio.get_running_loop().run_in_executor(self._writing, self._open_writer)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"cannot open {self._path}: {error}") from error
+        self._group = GroupCommit(self._write)
+
+    async def close(self) -> None:
+        if self._group is not None:
+            await self._group.close()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._readers.shutdown)
+        await loop.run_in_executor(None, self._writing.shutdown)
+        for connection in self._opened:
+            connection.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _connect(self, cache_kib: int) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=200, timeout=10
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
+        return connection
+
+    def _open_writer(self) -> sqlite3.Connection:
+        connection = self._connect(cache_kib=32 * 1024)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        migrate(connection)
+        return connection
+
+    # --- writing
+    def commit(self, change: Change) -> "Future[None]":
+        assert self._group is not None, "open() comes first"
+        return self._group.submit(change)
+
+    async def _write(self, changes: Sequence[Change]) -> None:
+        batch = statements(changes)
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, batch)
+
+    def _transact(self, batch: list[tuple[str, str]]) -> None:
+        writer = self._writer
+        assert writer is not None
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            for sql, rows in batch:
+                writer.execute(sql, (rows,))
+            writer.execute("COMMIT")
+        except BaseException as error:
+            writer.execute("ROLLBACK")
+            if isinstance(error, sqlite3.IntegrityError) and "idempotency_keys" in str(error):
+                raise KeyTaken(str(error)) from error
+            raise
+
+    # --- reading
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self._connect(cache_kib=4 * 1024)
+            self._opened.append(connection)
+        return connection
+
+    def _point(self, query: str, **parameters: Any) -> list[Any]:
+        """A read by key, on the loop's own connection."""
+        return self._connection().execute(SQL[query], parameters).fetchall()
+
+    async def _read(self, query: str, **parameters: Any) -> list[Any]:
+        """A read that may be long, on a reader thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: self._point(query, **parameters))
+
+    async def _change(self, query: str, **parameters: Any) -> int:
+        """A write outside `commit`, for what is rare: accounts, keys, senders, housekeeping."""
+
+        def change() -> int:
+            assert self._writer is not None
+            return self._writer.execute(SQL[query], parameters).rowcount
+
+        return await asyncio.get_running_loop().run_in_executor(self._writing, change)
+
+    # --- messages
+    async def message(self, account: str, id: str) -> tuple[Message, Standing] | None:
+        rows = self._point("message", account=account, id=id)
+        return _message(rows[0]) if rows else None
+
+    async def messages(
+        self, account: str, where: MessageFilter, limit: int, before: str | None = None
+    ) -> list[tuple[Message, Standing]]:
+        parameters: dict[str, Any] = msgspec.structs.asdict(where)
+        parameters |= {"account": account, "limit": limit, "floor": "", "before": before or _AFTER_ALL}
+        if where.sent_from is not None:
+            parameters["floor"] = ids.floor_id(where.sent_from - LONGEST_WAIT)
+        if where.sent_until is not None:
+            # Sent before then means made before then; the hour forgives a clock that stepped back.
+            parameters["before"] = min(parameters["before"], ids.floor_id(where.sent_until + HOUR))
+        query = "messages_to" if where.recipient else "messages_from" if where.sender else "messages"
+        return [_message(row) for row in await self._read(query, **parameters)]
+
+    async def kept(self, message_ids: Sequence[str]) -> dict[str, Kept]:
+        wanted = json.dumps(list(message_ids))
+        found = {}
+        for row in self._point("messages_by_id", ids=wanted):
+            message, standing = _message(row)
+            found[message.id] = Kept(message, standing, [])
+        for row in self._point("segments_by_message", ids=wanted):
+            segment = msgspec.convert(row, Segment)
+            found[segment.message_id].segments.append(segment)
+        return found
+
+    async def segments(self, message_id: str) -> list[Segment]:
+        rows = await self._read("segments_by_message", ids=json.dumps([message_id]))
+        return [msgspec.convert(row, Segment) for row in rows]
+
+    async def events(self, message_id: str) -> list[Event]:
+        return [_event(row) for row in await self._read("events_by_message", message_id=message_id)]
+
+    async def feed(self, account: str, after: int, limit: int) -> list[FeedEvent]:
+        rows = await self._read("feed", account=account, after=after, limit=limit)
+        return [FeedEvent(row[0], _event(row[1:])) for row in rows]
+
+    async def receipts(self, message_id: str) -> list[KeptReceipt]:
+        return [_receipt(row) for row in await self._read("receipts_by_message", message_id=message_id)]
+
+    # --- work
+    async def due_messages(self, carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
+        return await self._read("due_messages", carrier=carrier, now=now, limit=limit)
+
+    async def next_due(self, carrier: str, after: int) -> int | None:
+        return _only(await self._read("next_due", carrier=carrier, after=after))
+
+    async def waiting_carriers(self) -> list[str]:
+        return [row[0] for row in await self._read("waiting_carriers")]
+
+    async def doubtful_segments(self, limit: int, after: tuple[str, int] = ("", 0)) -> list[tuple[str, int]]:
+        return await self._read("doubtful_segments", message_id=after[0], part=after[1], limit=limit)
+
+    async def waiting_segments(self) -> dict[tuple[str, str], int]:
+        return {(account, sender): waiting for account, sender, waiting in await self._read("waiting_segments")}
+
+    async def open_segments(self, carrier: str, recipients: Sequence[str], since: int) -> list[tuple[str, int]]:
+        return self._point(
+            "open_segments", carrier=carrier, recipients=json.dumps(list(recipients)), floor=ids.floor_id(since)
+        )
+
+    # --- receipts
+    async def find_segments(self, carrier: str, keys: Sequence[str]) -> list[tuple[str, str, int]]:
+        return self._point("find_segments", carrier=carrier, keys=json.dumps(list(keys)))
+
+    async def parked_keys(self, limit: int) -> list[tuple[str, str, str]]:
+        return await self._read("parked_keys", limit=limit)
+
+    async def parked(self, carrier: str, key: str) -> list[KeptReceipt]:
+        return [_receipt(row) for row in self._point("parked", carrier=carrier, key=key)]
+
+    async def drop_parked(self, before: int) -> int:
+        return await self._change("drop_parked", before=before)
+
+    # --- callbacks
+    async def due_callbacks(self, host: str, now: int, limit: int) -> list[OwedCallback]:
+        return [_owed(row) for row in await self._read("due_callbacks", host=host, now=now, limit=limit)]
+
+    async def next_callback_due(self, host: str, after: int) -> int | None:
+        return _only(await self._read("next_callback_due", host=host, after=after))
+
+    async def owed_callbacks(self, host: str, limit: int) -> int:
+        return _only(await self._read("owed_callbacks", host=host, limit=limit)) or 0
+
+    async def owing_hosts(self) -> list[str]:
+        return [row[0] for row in await self._read("owing_hosts")]
+
+    async def callbacks(self, message_id: str) -> list[Callback]:
+        rows = await self._read("callbacks_by_message", message_id=message_id)
+        return [msgspec.convert(row, Callback) for row in rows]
+
+    # --- accounts
+    async def put_account(self, account: Account) -> None:
+        countries = None if account.countries is None else json.dumps(account.countries)
+        await self._change("put_account", **msgspec.structs.asdict(account) | {"countries": countries})
+
+    async def account(self, id: str) -> Account | None:
+        rows = self._point("account", id=id)
+        return _account(rows[0]) if rows else None
+
+    async def accounts(self) -> list[Account]:
+        return [_account(row) for row in await self._read("accounts")]
+
+    async def put_api_key(self, key: ApiKey) -> None:
+        await self._change("put_api_key", **msgspec.structs.asdict(key))
+
+    async def api_key(self, id: str) -> ApiKey | None:
+        rows = self._point("api_key", id=id)
+        return ApiKey(*rows[0]) if rows else None
+
+    async def put_sender(self, sender: Sender) -> None:
+        await self._change("put_sender", **msgspec.structs.asdict(sender))
+
+    async def sender(self, address: str) -> Sender | None:
+        rows = self._point("sender", address=address)
+        return Sender(*rows[0]) if rows else None
+
+    async def senders(self, account: str) -> list[Sender]:
+        return [Sender(*row) for row in await self._read("senders", account=account)]
+
+    async def opted_out(self, account: str, sender: str, recipient: str) -> bool:
+        return bool(self._point("opted_out", account=account, sender=sender, recipient=recipient))
+
+    async def idempotency_key(self, account: str, key: str) -> IdempotencyKey | None:
+        rows = self._point("idempotency_key", account=account, key=key)
+        return IdempotencyKey(*rows[0]) if rows else None
+
+    async def drop_idempotency_keys(self, before: int) -> int:
+        return await self._change("drop_idempotency_keys", before=before)
+
+
+def _only(rows: list[Any]) -> int | None:
+    value: int | None = rows[0][0]
+    return value
+
+
+def _message(row: Sequence[Any]) -> tuple[Message, Standing]:
+    return (
+        msgspec.convert(row[:_MESSAGE], Message),
+        msgspec.convert((row[0], *row[_MESSAGE:]), Standing),
+    )
+
+
+def _event(row: Sequence[Any]) -> Event:
+    return msgspec.convert((*row[:-1], json.loads(row[-1])), Event, strict=False)
+
+
+def _receipt(row: Sequence[Any]) -> KeptReceipt:
+    return msgspec.convert((*row[:-1], json.loads(row[-1])), KeptReceipt)
+
+
+def _owed(row: Sequence[Any]) -> OwedCallback:
+    return OwedCallback(
+        callback=msgspec.convert(row[:_CALLBACK], Callback),
+        message=msgspec.convert(row[_CALLBACK : _CALLBACK + _MESSAGE], Message),
+        event=_event(row[_CALLBACK + _MESSAGE :]),
+    )
+
+
+def _account(row: Sequence[Any]) -> Account:
+    id_, name, auth_token, created_at, active, countries = row
+    allowed = None if countries is None else tuple(json.loads(countries))
+    return Account(id_, name, auth_token, created_at, bool(active), allowed)

@@ -1,0 +1,219 @@
+"""Our own API over HTTP: the whole truth about a message, the feed of everything that happens, and health.
+
+The composition in `app` mounts these routes; `openapi.json`, beside this file, describes them for clients.
+Twilio's API has no words for most of this: history, evidence, raw receipts, attempts at callbacks, doubt.
+"""
+
+import re
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Any, Final
+
+from starlette.routing import BaseRoute, Route
+
+from tidings.clock import HOUR, iso
+from tidings.errors import CATALOGUE, Problem, words
+from tidings.ids import from_any, sid
+from tidings.lifecycle import Kind, SegmentState, Status
+from tidings.model import Account, Callback, Event, KeptReceipt, Message, Segment, Standing
+from tidings.web.auth import Authenticator
+from tidings.web.gateway import Gateway
+from tidings.web.wire import Answer, Endpoint, Request, json_answer, refusal_headers
+
+UNKNOWN_AFTER: Final = HOUR
+"""How long a message may be without news from its carrier before its delivery is called unknown."""
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1000
+"""Events a page of the feed."""
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+
+
+def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
+    api = _Api(gateway, authenticator)
+    paths = {
+        "/v1/messages/{id}": api.message,
+        "/v1/messages/{id}/events": api.history,
+        "/v1/events": api.feed,
+        "/v1/openapi.json": api.openapi,
+        "/health/live": api.live,
+        "/health/ready": api.ready,
+    }
+    return [Route(path, Endpoint({"GET": handler}, refuse)) for path, handler in paths.items()]
+
+
+def refuse(problem: Problem) -> Answer:
+    """RFC 9457: `title` is the same for every problem of a code, `detail` says what was wrong this time."""
+    body = {
+        "type": f"urn:tidings:error:{problem.code}",
+        "title": CATALOGUE[problem.code].message,
+        "status": problem.http,
+        "code": problem.code,
+        "detail": str(problem.details.get("detail", problem.message)),
+    }
+    return json_answer(problem.http, body, refusal_headers(problem), b"application/problem+json")
+
+
+class _Api:
+    def __init__(self, gateway: Gateway, authenticator: Authenticator) -> None:
+        self._gateway = gateway
+        self._store = gateway.store
+        self._authenticator = authenticator
+        description = files("tidings.web").joinpath("openapi.json").read_bytes()
+        self._openapi = Answer(HTTPStatus.OK, description, [(b"content-type", b"application/json")])
+
+    async def message(self, request: Request) -> Answer:
+        message, standing = await self._message(request)
+        segments = await self._store.segments(message.id)
+        body = message_json(message, standing)
+        body["segments"] = [segment_json(segment) for segment in segments]
+        body["delivery_unknown"] = await self._delivery_unknown(standing, segments)
+        return json_answer(HTTPStatus.OK, body)
+
+    async def history(self, request: Request) -> Answer:
+        message, _ = await self._message(request)
+        body = {
+            "message_id": message.id,
+            "events": [event_json(event) for event in await self._store.events(message.id)],
+            "receipts": [receipt_json(receipt) for receipt in await self._store.receipts(message.id)],
+            "callbacks": [callback_json(callback) for callback in await self._store.callbacks(message.id)],
+        }
+        return json_answer(HTTPStatus.OK, body)
+
+    async def feed(self, request: Request) -> Answer:
+        account = await self._account(request)
+        given = dict(request.query())
+        after = given.get("after") or "0"
+        limit = given.get("limit") or str(DEFAULT_LIMIT)
+        if not _NUMBER.fullmatch(after):
+            raise Problem(20422, name="after", value=after, reason="not a cursor that this feed gave out")
+        if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:
+            raise Problem(20422, name="limit", value=limit, reason=f"not a number from 1 to {MAX_LIMIT}")
+        found = await self._store.feed(account.id, int(after), int(limit))
+        body = {
+            "events": [{"cursor": str(item.cursor), **event_json(item.event)} for item in found],
+            "next": str(found[-1].cursor) if found else after,
+        }
+        return json_answer(HTTPStatus.OK, body)
+
+    async def openapi(self, request: Request) -> Answer:
+        return self._openapi._replace(headers=self._openapi.headers.copy())
+
+    async def live(self, request: Request) -> Answer:
+        return json_answer(HTTPStatus.OK, {"live": True})
+
+    async def ready(self, request: Request) -> Answer:
+        readiness = self._gateway.readiness()
+        draining = self._gateway.draining
+        ready = readiness["store"] and any(readiness["carriers"].values()) and not draining
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return json_answer(status, {"ready": ready, "draining": draining, **readiness})
+
+    async def _account(self, request: Request) -> Account:
+        return await self._authenticator.account(request.headers.get(b"authorization"))
+
+    async def _message(self, request: Request) -> tuple[Message, Standing]:
+        account = await self._account(request)
+        message_id = from_any(request.path_params["id"])
+        found = await self._store.message(account.id, message_id) if message_id else None
+        if found is None:
+            raise Problem(20404, value=request.path)
+        return found
+
+    async def _delivery_unknown(self, standing: Standing, segments: list[Segment]) -> str | None:
+        """Why nobody can say whether it was delivered; None while it is too early to ask, or when it is known."""
+        if self._gateway.clock.now() - (standing.sent_at or standing.updated_at) < UNKNOWN_AFTER:
+            return None
+        if standing.status is Status.SENDING:
+            uncertain = any(segment.state is SegmentState.UNCERTAIN for segment in segments)
+            return "uncertain_submission" if uncertain else None
+        if standing.status is not Status.SENT:
+            return None
+        events = await self._store.events(standing.id)
+        return "carrier_unknown" if any(event.kind is Kind.UNKNOWN for event in events) else "no_receipt"
+
+
+def message_json(message: Message, standing: Standing) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "sid": sid("SM", message.id),
+        "account": message.account,
+        "dialect": message.dialect,
+        "direction": message.direction,
+        "from": message.sender,
+        "to": message.recipient,
+        "body": message.body,
+        "encoding": message.encoding,
+        "segment_count": message.segments,
+        "status": standing.status,
+        "error": _error_json(standing.error),
+        "carrier": standing.carrier,
+        "tries": standing.tries,
+        "event_count": standing.events,
+        "validity": message.validity,
+        "callback_url": message.callback_url,
+        "created_at": iso(message.created_at),
+        "updated_at": iso(standing.updated_at),
+        "sent_at": _time(standing.sent_at),
+        "due_at": _time(standing.due_at),
+    }
+
+
+def segment_json(segment: Segment) -> dict[str, Any]:
+    return {
+        "part": segment.part,
+        "state": segment.state,
+        "carrier": segment.carrier,
+        "carrier_id": segment.carrier_id,
+        "error": _error_json(segment.error),
+        "submitted_at": _time(segment.submitted_at),
+        "answered_at": _time(segment.answered_at),
+        "settled_at": _time(segment.settled_at),
+    }
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    return {
+        "message_id": event.message_id,
+        "number": event.number,
+        "at": iso(event.at),
+        "kind": event.kind,
+        "status": event.status,
+        "moved": event.moved,
+        "applied": event.applied,
+        "part": event.part,
+        "error": _error_json(event.error),
+        "detail": event.detail,
+    }
+
+
+def receipt_json(kept: KeptReceipt) -> dict[str, Any]:
+    return {
+        "id": kept.id,
+        "carrier": kept.carrier,
+        "received_at": iso(kept.received_at),
+        "part": kept.part,
+        "raw": kept.raw,
+        "receipt": kept.receipt,
+    }
+
+
+def callback_json(callback: Callback) -> dict[str, Any]:
+    return {
+        "event": callback.number,
+        "host": callback.host,
+        "state": callback.state,
+        "attempts": callback.attempts,
+        "response": callback.response,
+        "error": _error_json(callback.error),
+        "created_at": iso(callback.created_at),
+        "due_at": iso(callback.due_at),
+        "done_at": _time(callback.done_at),
+    }
+
+
+def _error_json(code: int | None) -> dict[str, Any] | None:
+    return None if code is None else {"code": code, "message": words(code)}
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else iso(at)

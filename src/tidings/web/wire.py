@@ -1,0 +1,170 @@
+"""HTTP as the endpoints of this room see it: bodies within a limit, decoded parameters, answers in one piece.
+
+Every endpoint is an `Endpoint`: it finds the handler for a method, and turns whatever the handler raises into an
+answer in the caller's dialect. Written on bare ASGI, as it stands in the way of every message.
+"""
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from tidings.errors import Problem
+from tidings.store.base import StoreError
+
+MAX_BODY: Final = 64 * 1024
+"""Octets of a request body (20413)."""
+MAX_PARAMETERS: Final = 1000
+"""Parameters in a form or query (20413)."""
+FORM: Final = b"application/x-www-form-urlencoded"
+
+Header = tuple[bytes, bytes]
+
+_log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder()
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+class Answer(NamedTuple):
+    status: int
+    content: bytes
+    headers: list[Header]
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete: there is nobody to answer."""
+
+
+class Request:
+    """One HTTP request."""
+
+    __slots__ = ("_receive", "headers", "method", "path", "path_params", "query_string")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.path_params: dict[str, str] = scope.get("path_params", {})
+        self.query_string: bytes = scope["query_string"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._receive = receive
+
+    def query(self) -> list[tuple[str, str]]:
+        """The query's parameters. Raises Problem as `parse_form` does."""
+        return parse_form(self.query_string)
+
+    async def form(self) -> list[tuple[str, str]]:
+        """The form's parameters. Raises Problem: 20413 too long, 20001 not a readable form."""
+        content_type = self.headers.get(b"content-type", FORM)
+        if content_type.partition(b";")[0].strip().lower() != FORM:
+            raise Problem(20001, name="Content-Type", reason=f"it must be {FORM.decode()}")
+        return parse_form(await self._body())
+
+    async def _body(self) -> bytes:
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length) > MAX_BODY:
+            raise Problem(20413)
+        body = bytearray()
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            body += message.get("body", b"")
+            if len(body) > MAX_BODY:
+                raise Problem(20413)
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+def parse_form(raw: bytes) -> list[tuple[str, str]]:
+    """Decode `a=1&b=2` strictly. Raises Problem: 20001 bad escape or UTF-8, 20413 too many, 20422 NUL."""
+    if raw.count(b"&") >= MAX_PARAMETERS:
+        raise Problem(20413)
+    if _BAD_ESCAPE.search(raw):
+        raise Problem(20001, reason="a percent sign without two hex digits behind it")
+    # No alphabet of messages has it, and not every store can keep it.
+    if b"%00" in raw or b"\0" in raw:
+        raise Problem(20422, reason="NUL is not a character of any text")
+    try:
+        pairs = [pair.partition(b"=") for pair in raw.split(b"&")]
+        return [(_decode(name), _decode(value)) for name, _, value in pairs if name]
+    except UnicodeDecodeError:
+        raise Problem(20001, reason="the parameters are not in UTF-8") from None
+
+
+def _decode(raw: bytes) -> str:
+    if b"+" in raw:
+        raw = raw.replace(b"+", b" ")
+    return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+
+
+def json_answer(
+    status: int, content: Any, headers: list[Header] | None = None, content_type: bytes = b"application/json"
+) -> Answer:
+    return Answer(status, _encoder.encode(content), [(b"content-type", content_type), *(headers or [])])
+
+
+Handler = Callable[[Request], Awaitable[Answer]]
+Refuse = Callable[[Problem], Answer]
+"""A problem in a dialect's words."""
+Stamp = Callable[[float, int], list[Header]]
+"""Headers for every answer, from the seconds it took and the requests under way."""
+
+
+class Endpoint:
+    """One path: its handlers by method, in one dialect. An ASGI application."""
+
+    _under_way = 0
+    """Requests that are being answered, on all paths."""
+
+    def __init__(self, handlers: dict[str, Handler], refuse: Refuse, stamp: Stamp | None = None) -> None:
+        self._handlers = handlers if "GET" not in handlers else {"HEAD": handlers["GET"], **handlers}
+        self._refuse = refuse
+        self._stamp = stamp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        Endpoint._under_way += 1
+        try:
+            status, content, headers = await self._answer(Request(scope, receive))
+            if self._stamp:
+                headers += self._stamp(perf_counter() - started, Endpoint._under_way)
+        except Disconnected:
+            return
+        finally:
+            Endpoint._under_way -= 1
+        headers.append((b"content-length", b"%d" % len(content)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    async def _answer(self, request: Request) -> Answer:
+        try:
+            handler = self._handlers.get(request.method)
+            if handler is None:
+                allow = ", ".join(sorted(self._handlers))
+                raise Problem(20004, value=f"{request.method} {request.path}", allow=allow)
+            return await handler(request)
+        except Problem as problem:
+            return self._refuse(problem)
+        except Disconnected:
+            raise
+        except StoreError:
+            _log.exception("%s %s: the store failed", request.method, request.path)
+            return self._refuse(Problem(20503))
+        except Exception:
+            _log.exception("%s %s failed", request.method, request.path)
+            return self._refuse(Problem(20500))
+
+
+def refusal_headers(problem: Problem) -> list[Header]:
+    """The headers that HTTP asks for with an error status, whatever the dialect (RFC 9110 §11.6.1, §15.5.6)."""
+    if problem.http == 401:
+        return [(b"www-authenticate", b'Basic realm="Tidings", charset="UTF-8"')]
+    if problem.http == 405:
+        return [(b"allow", str(problem.details["allow"]).encode())]
+    # What is left of a body that is too long is not read.
+    return [(b"connection", b"close")] if problem.http == 413 else []

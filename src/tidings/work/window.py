@@ -1,0 +1,155 @@
+"""Memory as a window on the store: the part of a queue that is held in memory, and how the rest comes in.
+
+A queue of millions lies in the store; at most `capacity` items of it are in memory, waiting or being worked on.
+What is committed while the window holds everything goes straight in, without a read. As soon as something does
+not fit, or may not go yet, the window stops being complete: from then on items come by `load`, oldest first,
+until a load finds nothing left outside. One worker takes; the dispatcher keeps a window per carrier, the callback
+room one per host.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Generic, Protocol, TypeVar
+
+BATCH = 256
+"""Items a load asks for beyond those already held."""
+
+
+class Item(Protocol):
+    """What a window holds: `id` is unique among the held, `order` decides who is next."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def order(self) -> tuple[int, str]: ...
+
+
+T = TypeVar("T", bound=Item)
+
+
+class Window(Generic[T]):
+    """
+    Args:
+        capacity: items held at the most.
+        load: (limit) → up to that many items that may go now, oldest first, held ones among them.
+        complete: after a load that came back short: whether what is held is all there is, now or later.
+        new: the queue is known to be empty.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        load: Callable[[int], Awaitable[Sequence[T]]],
+        complete: Callable[[], bool] = lambda: True,
+        *,
+        new: bool = False,
+    ) -> None:
+        self._capacity = capacity
+        self._load = load
+        self._is_complete = complete
+        self._ready: list[tuple[tuple[int, str], T]] = []
+        self._held: dict[str, T] = {}
+        self._complete = new
+        self._stale = not new
+        self._meanwhile: list[T] | None = None
+        """Offered while a load is under way."""
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all there is of the queue is held."""
+        return self._complete
+
+    def held(self, id: str) -> T | None:
+        return self._held.get(id)
+
+    def all_held(self) -> Collection[T]:
+        return self._held.values()
+
+    def offer(self, item: T) -> None:
+        """Something new has been committed. Taken in where the window is complete and has room."""
+        if self._complete and len(self._held) < self._capacity:
+            self._take_in(item)
+        elif self._meanwhile is not None and len(self._meanwhile) < BATCH:
+            self._meanwhile.append(item)
+        else:
+            self.look_again()
+
+    def put_back(self, item: T) -> None:
+        """A held item is to be taken again, in its place."""
+        heapq.heappush(self._ready, (item.order, item))
+        self._wake.set()
+
+    def release(self, id: str) -> None:
+        """A held item is settled."""
+        self._held.pop(id, None)
+        if self._stale:
+            self._wake.set()
+
+    def leave(self, id: str) -> None:
+        """A held item goes on in the store, and may not go yet."""
+        self._complete = False
+        self.release(id)
+
+    def look_again(self) -> None:
+        """The store holds something that is not here."""
+        self._complete = False
+        self._stale = True
+        self._wake.set()
+
+    def look_again_in(self, seconds: float) -> None:
+        """The store holds something that may not go before then."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + max(seconds, 0)
+        if self._timer is not None:
+            if loop.time() < self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self.look_again)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def take(self) -> T:
+        """The next item; it stays held until `release` or `leave`. For one worker only."""
+        while not self._ready:
+            if self._stale and len(self._held) < self._capacity:
+                await self._refill()
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+        return heapq.heappop(self._ready)[1]
+
+    async def _refill(self) -> None:
+        self._stale = False
+        self._meanwhile = []
+        limit = len(self._held) + min(BATCH, self._capacity - len(self._held))
+        try:
+            items = await self._load(limit)
+        except BaseException:
+            self._stale = True
+            raise
+        finally:
+            meanwhile, self._meanwhile = self._meanwhile, None
+        for item in items:
+            if item.id not in self._held:
+                self._take_in(item)
+        if len(items) >= limit or len(self._held) + len(meanwhile) > self._capacity:
+            self._stale = True
+            return
+        for item in meanwhile:
+            if item.id in self._held:
+                # Loaded, or offered twice: only the store can tell which, and what of it is still to come.
+                self._stale = True
+            else:
+                self._take_in(item)
+        self._complete = not self._stale and self._is_complete()
+
+    def _take_in(self, item: T) -> None:
+        self._held[item.id] = item
+        heapq.heappush(self._ready, (item.order, item))
+        self._wake.set()

@@ -1,0 +1,336 @@
+"""One table each way: parameters in → order or error; messages, moves and lists → what Twilio's clients read."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings.clock import SECOND
+from tidings.dialects.twilio import (
+    callback_params,
+    error_json,
+    message_json,
+    parse_create,
+    rfc2822,
+    tells,
+)
+from tidings.errors import CATALOGUE, Problem
+from tidings.gateway.submit import Order
+from tidings.lifecycle import Kind, Status
+from tidings.model import Direction, Event, Message, Standing
+from tidings.text import Encoding
+
+MG = "MG" + "0" * 32
+TO, FROM, BODY = ("To", "+15551230000"), ("From", "+15005550006"), ("Body", "Hello")
+PLAIN = [TO, FROM, BODY]
+
+
+def order(**changed: Any) -> Order:
+    fields: dict[str, Any] = {"sender": "+15005550006", "recipient": "+15551230000", "body": "Hello"}
+    return Order(dialect="twilio", **fields | changed)
+
+
+ORDERS: list[tuple[str, list[tuple[str, str]], Order, tuple[str, ...]]] = [
+    ("plain", PLAIN, order(), ()),
+    ("addresses as given", [("To", " (555) 1"), FROM, BODY], order(recipient=" (555) 1"), ()),
+    ("last one wins", [BODY, *PLAIN, ("Body", "Bye")], order(body="Bye"), ()),
+    (
+        "callback",
+        [*PLAIN, ("StatusCallback", "https://a.example/x?y=1")],
+        order(callback_url="https://a.example/x?y=1"),
+        (),
+    ),
+    (
+        "callback with overrides",
+        [*PLAIN, ("StatusCallback", "http://u:p@10.0.0.1:8080/#rc=2&rp=all")],
+        order(callback_url="http://u:p@10.0.0.1:8080/#rc=2&rp=all"),
+        (),
+    ),
+    (
+        "callback to IPv6",
+        [*PLAIN, ("StatusCallback", "http://[::1]:80")],
+        order(callback_url="http://[::1]:80"),
+        (),
+    ),
+    ("empty callback is none", [*PLAIN, ("StatusCallback", "")], order(), ()),
+    ("shortest validity", [*PLAIN, ("ValidityPeriod", "1")], order(validity=1), ()),
+    ("longest validity", [*PLAIN, ("ValidityPeriod", "36000")], order(validity=36000), ()),
+    ("smart encoding", [*PLAIN, ("SmartEncoded", "true")], order(smart_encoded=True), ()),
+    ("no smart encoding", [*PLAIN, ("SmartEncoded", "False")], order(), ()),
+    (
+        "empty parameters are not given",
+        [*PLAIN, ("MediaUrl", ""), ("SendAt", ""), ("MessagingServiceSid", "")],
+        order(),
+        (),
+    ),
+    (
+        "unknown ones, in their order",
+        [("zeta", "1"), *PLAIN, ("body", "x"), ("Alpha", "")],
+        order(),
+        ("zeta", "body"),
+    ),
+    (
+        "no effect",
+        [*PLAIN, ("ProvideFeedback", "true"), ("MaxPrice", "0.05")],
+        order(),
+        ("ProvideFeedback", "MaxPrice"),
+    ),
+    (
+        "nothing is asked",
+        [
+            *PLAIN,
+            ("ProvideFeedback", "false"),
+            ("SendAsMms", "false"),
+            ("ContentRetention", "retain"),
+            ("RiskCheck", "disable"),
+        ],
+        order(),
+        (),
+    ),
+    (
+        "a callback URL comes before an application's",
+        [*PLAIN, ("ApplicationSid", "AP" + "0" * 32), ("StatusCallback", "http://a.example")],
+        order(callback_url="http://a.example"),
+        ("ApplicationSid",),
+    ),
+    (
+        "privacy that is not given is said",
+        [*PLAIN, ("ContentRetention", "discard")],
+        order(),
+        ("ContentRetention",),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("params", "expected", "ignored"), [row[1:] for row in ORDERS], ids=[row[0] for row in ORDERS]
+)
+def test_parameters_become_an_order(
+    params: list[tuple[str, str]], expected: Order, ignored: tuple[str, ...]
+) -> None:
+    assert parse_create(params) == (expected, ignored)
+
+
+MEDIA = ("MediaUrl", "https://a.example/cat.png")
+REFUSED: list[tuple[str, int, list[tuple[str, str]]]] = [
+    ("nothing", 21604, []),
+    ("no To", 21604, [FROM, BODY]),
+    ("empty To", 21604, [("To", ""), FROM, BODY]),
+    ("no From", 21603, [TO, BODY]),
+    ("no From before no Body", 21603, [TO]),
+    ("a service that is not there", 21701, [TO, BODY, ("MessagingServiceSid", MG)]),
+    ("a service as From", 21701, [TO, BODY, ("From", MG)]),
+    ("a service with From", 21701, [*PLAIN, ("MessagingServiceSid", MG)]),
+    ("no service sid", 21705, [TO, BODY, ("MessagingServiceSid", "MG1")]),
+    ("SendAt without service", 35118, [*PLAIN, ("SendAt", "2026-12-01T00:00:00Z")]),
+    ("ScheduleType without service", 35118, [*PLAIN, ("ScheduleType", "fixed")]),
+    ("media", 21621, [*PLAIN, MEDIA]),
+    ("media without body", 21621, [TO, FROM, MEDIA]),
+    ("ten media", 21621, [*PLAIN, *[MEDIA] * 10]),
+    ("eleven media", 21623, [*PLAIN, *[MEDIA] * 11]),
+    ("media by ftp", 21620, [*PLAIN, MEDIA, ("MediaUrl", "ftp://a.example/x")]),
+    ("as MMS", 21621, [*PLAIN, ("SendAsMms", "true")]),
+    ("template", 21655, [TO, FROM, ("ContentSid", "HX" + "0" * 32)]),
+    ("no body", 21602, [TO, FROM]),
+    ("empty body", 21602, [TO, FROM, ("Body", "")]),
+    ("validity 0", 21624, [*PLAIN, ("ValidityPeriod", "0")]),
+    ("validity too long", 21624, [*PLAIN, ("ValidityPeriod", "36001")]),
+    ("validity no number", 21624, [*PLAIN, ("ValidityPeriod", "1e3")]),
+    ("validity in other digits", 21624, [*PLAIN, ("ValidityPeriod", "٣")]),
+    ("price no number", 21627, [*PLAIN, ("MaxPrice", "cheap")]),
+    ("application", 21218, [*PLAIN, ("ApplicationSid", "AP" + "0" * 32)]),
+    ("SmartEncoded neither", 20422, [*PLAIN, ("SmartEncoded", "yes")]),
+    ("ProvideFeedback neither", 20422, [*PLAIN, ("ProvideFeedback", "1")]),
+    ("RiskCheck neither", 20422, [*PLAIN, ("RiskCheck", "maybe")]),
+    ("ContentRetention neither", 30029, [*PLAIN, ("ContentRetention", "forget")]),
+    ("AddressRetention neither", 30030, [*PLAIN, ("AddressRetention", "forget")]),
+    *(
+        (f"callback {url[:40]}", 21609, [*PLAIN, ("StatusCallback", url)])
+        for url in (
+            "a.example/x",
+            "ftp://a.example",
+            "http://",
+            "http:///x",
+            "http://my_app.example/",
+            "http://-a.example/",
+            "http://a..example/",
+            "http://a.example:0/",
+            "http://a.example:65536/",
+            "http://a.example:x/",
+            "http://a.example/a b",
+            "http://a.example/\r\nX: y",
+            "http://a.example/é",
+            "http://a.example/" + "x" * 3984,
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "params"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_parameters_are_refused(code: int, params: list[tuple[str, str]]) -> None:
+    with pytest.raises(Problem) as caught:
+        parse_create(params)
+    assert caught.value.code == code
+
+
+def test_a_callback_url_may_have_4000_characters() -> None:
+    url = "http://a.example/" + "x" * 3983
+    assert len(url) == 4000
+    assert parse_create([*PLAIN, ("StatusCallback", url)])[0].callback_url == url
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.sampled_from(["To", "From", "Body", "MediaUrl", "SendAsMms"]), st.text()), st.text()
+        )
+    )
+)
+def test_whatever_comes_is_an_order_or_a_problem(params: list[tuple[str, str]]) -> None:
+    try:
+        parsed, ignored = parse_create(params)
+    except Problem as problem:
+        assert problem.code in CATALOGUE
+    else:
+        assert parsed.recipient == dict(params)["To"]
+        assert {*ignored} <= {name for name, _ in params}
+
+
+# --- out: messages
+AT = 1_692_853_305 * SECOND + 999_999
+MESSAGE = Message(
+    id="f" * 32,
+    account="a" * 32,
+    dialect="twilio",
+    direction=Direction.OUTBOUND_API,
+    sender="+15005550006",
+    recipient="+15551230000",
+    body="Hello",
+    encoding=Encoding.GSM7,
+    segments=1,
+    callback_url=None,
+    validity=None,
+    created_at=AT,
+)
+
+
+def test_a_message_has_twilios_fields_and_types() -> None:
+    path = f"/2010-04-01/Accounts/AC{'a' * 32}/Messages/SM{'f' * 32}"
+    assert message_json(MESSAGE, Standing(MESSAGE.id, Status.QUEUED, 1, AT)) == {
+        "account_sid": "AC" + "a" * 32,
+        "api_version": "2010-04-01",
+        "body": "Hello",
+        "date_created": "Thu, 24 Aug 2023 05:01:45 +0000",
+        "date_sent": None,
+        "date_updated": "Thu, 24 Aug 2023 05:01:45 +0000",
+        "direction": "outbound-api",
+        "error_code": None,
+        "error_message": None,
+        "from": "+15005550006",
+        "messaging_service_sid": None,
+        "num_media": "0",
+        "num_segments": "1",
+        "price": None,
+        "price_unit": "USD",
+        "sid": "SM" + "f" * 32,
+        "status": "queued",
+        "subresource_uris": {"media": path + "/Media.json"},
+        "to": "+15551230000",
+        "uri": path + ".json",
+    }
+
+
+def test_an_undelivered_message_says_why_and_when_it_was_sent() -> None:
+    standing = Standing(MESSAGE.id, Status.UNDELIVERED, 4, AT + 9 * SECOND, error=30003, sent_at=AT + SECOND)
+    told = message_json(MESSAGE, standing)
+    assert (told["status"], told["error_code"]) == ("undelivered", 30003)
+    assert told["error_message"] == CATALOGUE[30003].message
+    assert (told["date_sent"], told["date_updated"]) == (rfc2822(AT // SECOND + 1), rfc2822(AT // SECOND + 9))
+
+
+@given(st.integers(0, 253402300799))
+def test_dates_are_rfc_2822_in_utc(at: int) -> None:
+    assert rfc2822(at) == format_datetime(datetime.fromtimestamp(at, UTC))
+    assert parsedate_to_datetime(rfc2822(at)).timestamp() == at
+
+
+def test_errors_have_twilios_shape() -> None:
+    assert error_json(Problem(21604)) == {
+        "code": 21604,
+        "message": CATALOGUE[21604].message,
+        "more_info": "https://www.twilio.com/docs/errors/21604",
+        "status": 400,
+    }
+
+
+def test_a_401_has_a_detail() -> None:
+    assert error_json(Problem(20003, detail="no header"))["detail"] == "no header"
+
+
+# --- out: callbacks
+def event(status: Status, *, moved: bool = True, error: int | None = None, **detail: Any) -> Event:
+    return Event(MESSAGE.id, 3, MESSAGE.account, AT, Kind.PROGRESS, status, moved, True, 0, error, detail)
+
+
+@pytest.mark.parametrize("status", Status)
+def test_which_moves_are_told(status: Status) -> None:
+    told = {"sent", "failed", "delivered", "undelivered", "read", "canceled"}
+    assert tells(event(status)) == (status in told)
+    assert not tells(event(status, moved=False))
+
+
+COMMON = {
+    "SmsSid": "SM" + "f" * 32,
+    "MessageSid": "SM" + "f" * 32,
+    "AccountSid": "AC" + "a" * 32,
+    "From": "+15005550006",
+    "To": "+15551230000",
+    "ApiVersion": "2010-04-01",
+}
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        (event(Status.SENT), {}),
+        (event(Status.SENT, error=30017, done_date="2302231942"), {}),
+        (event(Status.DELIVERED), {}),
+        (event(Status.DELIVERED, error=30018), {}),
+        (event(Status.DELIVERED, done_date="2302231942"), {"RawDlrDoneDate": "2302231942"}),
+        (event(Status.UNDELIVERED, error=30003), {"ErrorCode": "30003"}),
+        (
+            event(Status.UNDELIVERED, error=30005, done_date="230223194211"),
+            {"ErrorCode": "30005", "RawDlrDoneDate": "2302231942"},
+        ),
+        (event(Status.FAILED, error=30036, done_date="2302231942"), {"ErrorCode": "30036"}),
+        (event(Status.FAILED), {}),
+        (event(Status.CANCELED), {}),
+    ],
+)
+def test_callbacks_carry_exactly_twilios_parameters(told: Event, more: dict[str, str]) -> None:
+    params = callback_params(MESSAGE, told)
+    assert len(params) == len(dict(params))
+    assert dict(params) == COMMON | {"MessageStatus": told.status, "SmsStatus": told.status} | more
+
+
+@pytest.mark.parametrize(
+    ("spelled", "raw"),
+    [
+        ("2302231942", "2302231942"),  # YYMMDDhhmm
+        ("230223194211", "2302231942"),  # YYMMDDhhmmss
+        ("201506201641", "1506201641"),  # YYYYMMDDhhmm
+        ("20110314181741", "1103141817"),  # YYYYMMDDhhmmss
+        ("2302321942", None),
+        ("2302232442", None),
+        ("", None),
+        ("yesterday", None),
+        (None, None),
+        (2302231942, None),
+    ],
+)
+def test_done_dates_of_carriers_become_yymmddhhmm(spelled: object, raw: str | None) -> None:
+    params = dict(callback_params(MESSAGE, event(Status.DELIVERED, done_date=spelled)))
+    assert params.get("RawDlrDoneDate") == raw
