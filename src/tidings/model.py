@@ -22,6 +22,22 @@ class Direction(StrEnum):
     OUTBOUND_REPLY = "outbound-reply"
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What an application asks for, in no dialect's words. Addresses are as given; nothing is checked yet."""
+
+    dialect: str
+    sender: str
+    recipient: str
+    body: str
+    callback_url: str | None = None
+    validity: int | None = None
+    """Seconds it may wait to be sent; None: for ever."""
+    smart_encoded: bool = False
+    idempotency_key: str | None = None
+    digest: str = ""
+    """SHA-256 over the order's parameters, hex: what tells a retry from another request with the same key."""
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """One text message, as it was asked for or received. Never changes; where it stands is its `Standing`."""
 

@@ -54,8 +54,8 @@ def sender_kind(text: str) -> SenderKind | None:
 def country(number: str) -> str | None:
     """ISO 3166 code of an E.164 number; None where its calling code is no single country's and none fits."""
     parsed = phonenumbers.parse(number)
-    region: str | None = phonenumbers.region_code_for_number(parsed)
-    return region or phonenumbers.region_code_for_country_code(parsed.country_code)
+    region = phonenumbers.region_code_for_number(parsed)
+    return region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
 
 
 def is_landline(number: str) -> bool:

@@ -3,13 +3,23 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tidings.callbacks.guard import SPECIAL, Guard, Reason, Refused, Unresolved, classify
+from tidings.callbacks.guard import (
+    GLOBAL_UNICAST,
+    NAT64,
+    SPECIAL,
+    Guard,
+    Network,
+    Reason,
+    Refused,
+    Unresolved,
+    classify,
+)
 
 SPECIAL_ADDRESSES: dict[Reason, str] = {
     Reason.LOOPBACK: "127.0.0.1 127.0.0.53 127.255.255.255 ::1",
@@ -87,13 +97,30 @@ async def test_public_address_passes(address: str) -> None:
     assert await Guard().resolve(address, 443) == (str(ip_address(address)),)
 
 
-@given(st.ip_addresses())
-def test_what_passes_is_in_no_special_network(address: object) -> None:
-    checked = ip_address(str(address))
-    if classify(checked) is None:
-        assert not any(checked in network for network, _ in SPECIAL)
-        assert not (checked.is_loopback or checked.is_link_local or checked.is_multicast)
-        assert not (checked.is_unspecified or checked.is_reserved)
+@given(st.ip_addresses(v=4))
+def test_ipv4_passes_only_where_python_too_says_public(address: IPv4Address) -> None:
+    assume(classify(address) is None)
+    assert address.is_global
+    assert not address.is_multicast
+
+
+@given(st.ip_addresses(v=6))
+def test_ipv6_outside_global_unicast_passes_only_through_nat64(address: IPv6Address) -> None:
+    assert address in GLOBAL_UNICAST or address in NAT64 or classify(address) is not None
+
+
+@given(st.sampled_from([network for network, _ in SPECIAL]), st.integers(0))
+def test_no_address_of_a_special_network_passes(network: Network, offset: int) -> None:
+    assert classify(network[offset % network.num_addresses]) is not None
+
+
+@given(st.ip_addresses(v=4))
+def test_carried_address_passes_exactly_when_it_would_alone(inner: IPv4Address) -> None:
+    verdict = classify(inner)
+    assert classify(IPv6Address(b"\x00\x64\xff\x9b" + bytes(8) + inner.packed)) is verdict
+    assert classify(IPv6Address(b"\x20\x02" + inner.packed + bytes(10))) is verdict
+    turned = bytes(octet ^ 0xFF for octet in inner.packed)
+    assert classify(IPv6Address(b"\x20\x01\0\0\x08\x08\x08\x08" + bytes(4) + turned)) is verdict
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The transport over TLS: who is trusted, and what a bad certificate is called."""
 
 import asyncio
+import contextlib
 import datetime
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from cryptography import x509
@@ -88,7 +90,27 @@ class Local(Guard):
         return ("127.0.0.1",)
 
 
-Serve = Callable[[ssl.SSLContext | None], Awaitable[int]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Serve(Protocol):
+    async def __call__(self, tls: ssl.SSLContext | None, handler: Handler = ...) -> int: ...
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """204 to each packet."""
+    while await reader.read(65536):
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+async def mute(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    while await reader.read(65536):
+        pass
+
+
+async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(1)
+    writer.transport.abort()
 
 
 @pytest.fixture(scope="module")
@@ -98,21 +120,30 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Start a server that answers 204 to each packet; returns its port."""
+    """Start a server; returns its port."""
     servers: list[asyncio.Server] = []
+    serving: set[asyncio.Task[None]] = set()
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        writer.close()
+    async def start(tls: ssl.SSLContext | None, handler: Handler = answer) -> int:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            serving.add(task)
+            with contextlib.suppress(OSError):
+                await handler(reader, writer)
+            with contextlib.suppress(OSError):
+                writer.close()
+                await writer.wait_closed()
+            serving.discard(task)
 
-    async def start(context: ssl.SSLContext | None) -> int:
-        servers.append(await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context))
+        servers.append(await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls))
         return int(servers[-1].sockets[0].getsockname()[1])
 
     yield start
     for server in servers:
         server.close()
+    if serving:
+        await asyncio.wait(serving, timeout=5)
 
 
 async def attempt(
@@ -177,27 +208,14 @@ async def test_plain_http_behind_https_is_a_failed_handshake(serve: Serve, autho
     assert (error.kind, error.code) == (Kind.TLS, 11220)
 
 
-async def test_handshake_that_never_ends_is_a_connect_timeout(authority: Authority) -> None:
-    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while await reader.read(65536):
-            pass
-        writer.close()
-
-    server = await asyncio.start_server(mute, "127.0.0.1", 0)
-    [error] = await attempt(server.sockets[0].getsockname()[1], authority.client)
+async def test_handshake_that_never_ends_is_a_connect_timeout(serve: Serve, authority: Authority) -> None:
+    [error] = await attempt(await serve(None, mute), authority.client)
     assert isinstance(error, TransportError)
     assert (error.kind, error.code) == (Kind.CONNECT_TIMEOUT, 11201)
     assert 0.5 <= error.elapsed < 5
-    server.close()
 
 
-async def test_handshake_cut_by_the_server_is_a_failed_handshake(authority: Authority) -> None:
-    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
-        writer.transport.abort()
-
-    server = await asyncio.start_server(cut, "127.0.0.1", 0)
-    [error] = await attempt(server.sockets[0].getsockname()[1], authority.client)
+async def test_handshake_cut_by_the_server_is_a_failed_handshake(serve: Serve, authority: Authority) -> None:
+    [error] = await attempt(await serve(None, cut), authority.client)
     assert isinstance(error, TransportError)
     assert error.kind is Kind.TLS
-    server.close()

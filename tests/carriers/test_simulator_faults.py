@@ -141,6 +141,7 @@ async def test_receipts_that_waited_may_come_ahead_of_the_bind_response(bench: "
     bound = receiver.link.request(Command.BIND_RECEIVER, Bind("a"))
     await receiver.receipt()
     assert receiver.states == [State.BINDING]
+    assert bench.smsc.counts.receivers == 1
     assert (await bound).status == 0
 
 

@@ -125,6 +125,7 @@ async def test_0503_closes_the_connection_after_reading_and_before_answering(ben
 
 async def test_by_the_machine_s_own_time_nobody_has_to_wake_it(bench: "Bench") -> None:
     client = await (await bench.start(clock=SystemClock())).bind()
+    await client.accepted("15551230204")
     ids = [await client.accepted(text=text) for text in "ab"]
     assert [(await client.receipt()).ids[0] for _ in ids] == ids
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from tidings.carriers.smpp import pdu as codec
-from tidings.carriers.smpp.link import MAX_SEQUENCE, Link, NoResponse, NotWritten
+from tidings.carriers.smpp.link import Link, NoResponse, NotWritten
 from tidings.carriers.smpp.pdu import Bind, BindResp, Command, Framer, MessageIdResp, Pdu, ShortMessage
+from tidings.carriers.smpp.requests import MAX_SEQUENCE
 from tidings.carriers.smpp.session import Role, State, after
 
 TIMEOUT = 5.0

@@ -17,14 +17,8 @@ from tidings.text import Encoding
 
 ACCOUNT = "a" * 32
 TOKEN = "PASM" + "0123456789abcdef" * 2
-
-
-def at(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp()) * SECOND  # type: ignore[misc,arg-type]  # year, month, day …
-
-
-JUNE_11 = at(2019, 6, 11)
-EVENING = at(2019, 6, 11, 22, 5, 25)
+JUNE_11 = int(datetime(2019, 6, 11, tzinfo=UTC).timestamp()) * SECOND
+EVENING = JUNE_11 + (22 * 3600 + 5 * 60 + 25) * SECOND
 
 
 @pytest.mark.parametrize(
@@ -37,6 +31,8 @@ EVENING = at(2019, 6, 11, 22, 5, 25)
         ([("DateSent>", "2019-06-11")], {"sent_from": JUNE_11}),
         ([("DateSent<", "2019-06-11")], {"sent_until": JUNE_11 + DAY}),
         ([("DateSent", "2019-06-11T22:05:25Z")], {"sent_from": EVENING, "sent_until": EVENING + SECOND}),
+        ([("DateSent", "2019-06-11T00:00:00Z")], {"sent_from": JUNE_11, "sent_until": JUNE_11 + DAY}),
+        ([("DateSent<", "2019-06-11T00:00:00Z")], {"sent_until": JUNE_11 + SECOND}),
         ([("DateSent<", "2019-06-11T22:05:25Z")], {"sent_until": EVENING + SECOND}),
         ([("DateSent>", "2019-06-12T00:05:25+02:00")], {"sent_from": EVENING}),
         ([("DateSent>", "2019-06-11T22:05:25")], {"sent_from": EVENING}),
@@ -121,7 +117,7 @@ def found(count: int) -> list[tuple[Message, Standing]]:
         "0" * 32, ACCOUNT, "twilio", Direction.OUTBOUND_API, "+1", "+2", "x", Encoding.GSM7, 1, None, None, 0
     )
     ids = [f"{number:032x}" for number in range(count, 0, -1)]
-    return [(msgspec.structs.replace(message, id=id), Standing(id, Status.QUEUED, 1, 0)) for id in ids]
+    return [(msgspec.structs.replace(message, id=each), Standing(each, Status.QUEUED, 1, 0)) for each in ids]
 
 
 ROOT = f"/2010-04-01/Accounts/AC{ACCOUNT}/Messages.json"

@@ -1,4 +1,4 @@
-"""A real server for the tests of this room: uvicorn on a free port, the real store, ledger and submitter behind it.
+"""A real server for the tests of this room: uvicorn on a free port; real store, ledger and submitter behind it.
 
 No carrier: tests say themselves, through the ledger, what one would have said.
 """
@@ -20,9 +20,9 @@ from tidings.clock import SECOND
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.routes import Route, Routes
-from tidings.gateway.submit import Order, Submitted, Submitter
+from tidings.gateway.submit import Submitted, Submitter
 from tidings.lifecycle import SegmentState
-from tidings.model import Account, Event, Message, Segment, Sender
+from tidings.model import Account, Event, Message, Order, Segment, Sender
 from tidings.store.base import Kept, OwedCallback
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.app import build

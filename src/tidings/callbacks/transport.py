@@ -254,6 +254,8 @@ class Transport:
                     server_hostname=url.host.removesuffix(".") if secure else None,
                     ssl_shutdown_timeout=TLS_SHUTDOWN if secure else None,
                 )
+            if self._closing:
+                raise _stopping()
             if connection.closed:
                 raise ConnectionResetError
             self._connections[connection] = origin

@@ -12,10 +12,9 @@ from typing import Any, Final
 
 from tidings.clock import SECOND
 from tidings.errors import Problem, words
-from tidings.gateway.submit import Order
 from tidings.ids import from_sid, sid
 from tidings.lifecycle import Status
-from tidings.model import Event, Message, Standing
+from tidings.model import Event, Message, Order, Standing
 
 NAME: Final = "twilio"
 API_VERSION: Final = "2010-04-01"

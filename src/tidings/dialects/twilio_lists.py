@@ -117,6 +117,9 @@ def _where(given: dict[str, str]) -> MessageFilter:
     for name in ("DateSent", "DateSent>", "DateSent<"):
         if name in given:
             start, end = _span(name, given[name])
+            # Client libraries spell a date as its midnight, and nobody asks for what was sent in that one second.
+            if name == "DateSent" and start % DAY == 0:
+                end = start + DAY
             starts += [start] if name != "DateSent<" else []
             ends += [end] if name != "DateSent>" else []
     return MessageFilter(

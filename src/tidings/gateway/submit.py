@@ -18,7 +18,7 @@ from tidings.gateway.limits import QueueDepths
 from tidings.gateway.routes import Route, Routes
 from tidings.ids import new_id
 from tidings.lifecycle import Kind, Status
-from tidings.model import Account, Direction, IdempotencyKey, Message, Standing
+from tidings.model import Account, Direction, IdempotencyKey, Message, Order, Standing
 from tidings.store.base import Change, Kept, KeyTaken, Store
 
 MAX_BODY: Final = 1600
@@ -27,22 +27,6 @@ KEY_LIFETIME: Final = 7 * DAY
 """How long an idempotency key is remembered."""
 
 _CREATED: Final = Evidence(Kind.CREATED, {})
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What an application asks for, in no dialect's words. Addresses are as given; nothing is checked yet."""
-
-    dialect: str
-    sender: str
-    recipient: str
-    body: str
-    callback_url: str | None = None
-    validity: int | None = None
-    """Seconds it may wait to be sent; None: for ever."""
-    smart_encoded: bool = False
-    idempotency_key: str | None = None
-    digest: str = ""
-    """SHA-256 over the order's parameters, hex: what tells a retry from another request with the same key."""
 
 
 class Submitted(msgspec.Struct, frozen=True):

@@ -3,8 +3,8 @@
 from typing import Protocol, TypedDict
 
 from tidings.clock import Clock
-from tidings.gateway.submit import Order, Submitted
-from tidings.model import Account
+from tidings.gateway.submit import Submitted
+from tidings.model import Account, Order
 from tidings.store.base import Store
 
 

@@ -23,8 +23,7 @@ SEGMENTS_REMEMBERED: Final = 100_000
 class _Step:
     """One rule, number or default, and what has been counted for it."""
 
-    def __init__(self, name: str, outcome: Behaviour, match: Match) -> None:
-        self.name = name
+    def __init__(self, outcome: Behaviour, match: Match) -> None:
         self.behaviour = outcome
         self.accepted = accepted(outcome)
         self.match = match
@@ -32,20 +31,20 @@ class _Step:
         self.met = 0
 
 
-def _steps(rules: Iterable[Rule], name: str) -> list[_Step]:
-    return [_Step(f"{name}{i}", behaviour(rule.outcome), rule.match) for i, rule in enumerate(rules)]
+def _steps(rules: Iterable[Rule]) -> list[_Step]:
+    return [_Step(behaviour(rule.outcome), rule.match) for rule in rules]
 
 
 class Script:
     def __init__(self, scenario: Scenario) -> None:
         self._seed = os.urandom(16) if scenario.seed is None else str(scenario.seed).encode()
-        self._rules = _steps(scenario.rules, "rule")
+        self._rules = _steps(scenario.rules)
         self._numbers = {
-            digits: _Step(digits, behaviour(name), Match())
+            digits: _Step(behaviour(name), Match())
             for digits, name in (NUMBERS if scenario.numbers else {}).items()
         }
-        self._profile = _steps(scenario.profile_rules, "profile")
-        self._default = _Step("default", behaviour(scenario.default), Match())
+        self._profile = _steps(scenario.profile_rules)
+        self._default = _Step(behaviour(scenario.default), Match())
         self._came: dict[bytes, int] = {}
 
     def behaviour(self, segment: Segment) -> Behaviour:
@@ -57,7 +56,7 @@ class Script:
             or self._default
         )
         times = step.behaviour.times
-        if times and self._count(step, segment) % (times + 1) == times:
+        if times and self._count(segment, b"times") % (times + 1) == times:
             return step.accepted
         return step.behaviour
 
@@ -82,17 +81,17 @@ class Script:
             step.met += 1
             if step.met % match.every:
                 return False
-        return match.probability >= 1 or self._draw(step, segment) < match.probability
+        return match.probability >= 1 or self._draw(segment) < match.probability
 
-    def _draw(self, step: _Step, segment: Segment) -> float:
-        """A number in [0, 1) that the seed, the rule, the segment and its repetition settle."""
-        count = self._count(step, segment, "draw")
-        drawn = blake2b(b"%d" % count, digest_size=8, key=self._seed, salt=_fingerprint(step, segment, "draw"))
+    def _draw(self, segment: Segment) -> float:
+        """A number in [0, 1) that the seed, the segment and the draws it had before settle."""
+        count = self._count(segment, b"draws")
+        drawn = blake2b(b"%d" % count, digest_size=8, key=self._seed, salt=_fingerprint(segment, b"draws"))
         return int.from_bytes(drawn.digest()) / 2**64
 
-    def _count(self, step: _Step, segment: Segment, purpose: str = "times") -> int:
-        """How often this segment came to this step before."""
-        key = _fingerprint(step, segment, purpose)
+    def _count(self, segment: Segment, purpose: bytes) -> int:
+        """How often this was asked of this segment before."""
+        key = _fingerprint(segment, purpose)
         count = self._came.pop(key, 0)
         self._came[key] = count + 1  # at the end again: those not seen for longest are forgotten
         if len(self._came) > SEGMENTS_REMEMBERED:
@@ -100,6 +99,6 @@ class Script:
         return count
 
 
-def _fingerprint(step: _Step, segment: Segment, purpose: str) -> bytes:
-    said = "\0".join((purpose, step.name, segment.message.source_addr, segment.message.destination_addr)).encode()
-    return blake2b(said + b"\0" + segment.content, digest_size=16).digest()
+def _fingerprint(segment: Segment, purpose: bytes) -> bytes:
+    addresses = f"{segment.message.source_addr}\0{segment.message.destination_addr}\0".encode()
+    return blake2b(addresses + segment.content, digest_size=16, person=purpose).digest()

@@ -5,9 +5,8 @@ pairs responses with requests, answers enquire_link and unbind, tests the peer w
 what peers get wrong. It knows nothing of messages: requests of the peer go to `on_request`, and whoever owns the
 link answers them with `respond`, now or later.
 
-The response timer runs from the write. A request nobody answers fails with NoResponse, and its sequence
-number stays reserved for as long again, so that a late answer still finds its way to the request's `late`
-callback.
+The response timer runs from the write. A request nobody answers fails with NoResponse; an answer that comes
+later still reaches the request's `late` callback (see `requests`).
 """
 
 import asyncio
@@ -16,16 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-import msgspec
-
 from tidings.carriers.smpp import pdu as codec
 from tidings.carriers.smpp.pdu import RESPONSE, RINVCMDLEN, Body, Command, Framer, FramingError, Pdu, PduError
+from tidings.carriers.smpp.requests import Requests
 from tidings.carriers.smpp.session import BINDS, BOUND, MAY_SEND, PEER, Role, State, after
 
 log = logging.getLogger(__name__)
-
-MAX_SEQUENCE: Final = 0x7FFFFFFF
-"""SMPP 3.4 §5.1.4; we count from 1 again after it."""
 
 RINVCMDID: Final = 0x03
 RINVBNDSTS: Final = 0x04
@@ -44,19 +39,6 @@ class NotWritten(Exception):
 
 class NoResponse(Exception):
     """The request left us and no answer came, in time or before the connection closed."""
-
-
-class _Waiting(msgspec.Struct):
-    answer: asyncio.Future[Pdu]
-    command: int
-    deadline: float
-    late: Callable[[Pdu], None] | None
-
-
-class _Late(msgspec.Struct):
-    command: int
-    forget_at: float
-    late: Callable[[Pdu], None] | None
 
 
 class Link(asyncio.Protocol):
@@ -85,8 +67,6 @@ class Link(asyncio.Protocol):
         self.role = role
         self.name = name
         self.state = State.OPEN
-        self.sequence = 0
-        """The number of the latest request of ours."""
         self.counts: Counter[str] = Counter() if counts is None else counts
         self.answer_enquire_link = True
         """False plays dead (simulator)."""
@@ -102,9 +82,7 @@ class Link(asyncio.Protocol):
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
         self._out: list[bytes] = []
-        # Both in the order of the writes, and every timer of a link runs equally long: the oldest is first.
-        self._waiting: dict[int, _Waiting] = {}
-        self._late: dict[int, _Late] = {}
+        self._requests = Requests(response_timeout)
         self._enquiring = False
         self._peer_unbinds: Pdu | None = None
         self._writable = True
@@ -129,7 +107,16 @@ class Link(asyncio.Protocol):
 
     @property
     def unanswered(self) -> int:
-        return len(self._waiting)
+        return len(self._requests)
+
+    @property
+    def sequence(self) -> int:
+        """The number of our latest request; the next has the next one."""
+        return self._requests.sequence
+
+    @sequence.setter
+    def sequence(self, latest: int) -> None:
+        self._requests.sequence = latest
 
     @property
     def peername(self) -> str:
@@ -151,13 +138,11 @@ class Link(asyncio.Protocol):
         """
         if self._transport is None or self._closing or self._retiring:
             raise NotWritten(self._closing or self._retiring or "not connected")
-        sequence = self._next_sequence()
-        frame = codec.encode(command, sequence, body, tlvs=tlvs)
-        self.sequence = sequence
-        self.write(frame)
+        sequence = self._requests.next()
+        self.write(codec.encode(command, sequence, body, tlvs=tlvs))
         self.state = after(self.state, command, 0)
         answer: asyncio.Future[Pdu] = self._loop.create_future()
-        self._waiting[sequence] = _Waiting(answer, command, self._clock() + self._response_timeout, late)
+        self._requests.add(sequence, command, answer, late, self._clock())
         return answer
 
     def respond(
@@ -205,11 +190,12 @@ class Link(asyncio.Protocol):
             self.last_received = self._clock()
             self._transport.resume_reading()
 
-    async def unbind(self, reason: str = "unbound by us") -> None:
-        """Say goodbye, wait for the answer (at most one response timeout) and close."""
+    async def unbind(self, reason: str = "unbound by us", patience: float = 2.0) -> None:
+        """Say goodbye, wait `patience` seconds at most for the answer, and close."""
         try:
-            await self.request(Command.UNBIND)
-        except (NotWritten, NoResponse):
+            async with asyncio.timeout(patience):
+                await self.request(Command.UNBIND)
+        except (NotWritten, NoResponse, TimeoutError):
             pass
         finally:
             self.close(reason)
@@ -233,18 +219,11 @@ class Link(asyncio.Protocol):
     def sweep(self) -> None:
         """Fail what waited too long, forget what is too old, test a silent peer. Runs ten times a timeout."""
         now = self._clock()
-        while self._waiting:
-            sequence, waiting = next(iter(self._waiting.items()))
-            if waiting.deadline > now:
-                break
-            del self._waiting[sequence]
-            self._late[sequence] = _Late(waiting.command, now + self._response_timeout, waiting.late)
+        for asked in self._requests.expire(now):
             self.counts["response_timeouts"] += 1
-            if not waiting.answer.done():
-                waiting.answer.set_exception(NoResponse(f"no response in {self._response_timeout:g} s"))
-            self._settled()
-        while self._late and next(iter(self._late.values())).forget_at <= now:
-            del self._late[next(iter(self._late))]
+            if not asked.answer.done():
+                asked.answer.set_exception(NoResponse(f"no response in {self._response_timeout:g} s"))
+        self._settled()
         if self._silent_at(now):
             self._enquire()
 
@@ -288,23 +267,14 @@ class Link(asyncio.Protocol):
         for timer in (self._sweeper, self._aborter):
             if timer:
                 timer.cancel()
-        waiting, self._waiting = self._waiting, {}
-        self._late.clear()
-        for request in waiting.values():
-            if not request.answer.done():
-                request.answer.set_exception(NoResponse(f"connection closed before the response: {reason}"))
+        for asked in self._requests.abandon():
+            if not asked.answer.done():
+                asked.answer.set_exception(NoResponse(f"connection closed before the response: {reason}"))
         self._release_drained()
         if self._on_lost:
             self._on_lost(reason)
 
     # What happens inside
-
-    def _next_sequence(self) -> int:
-        sequence = self.sequence
-        while True:
-            sequence = sequence + 1 if sequence < MAX_SEQUENCE else 1
-            if sequence not in self._waiting and sequence not in self._late:
-                return sequence
 
     def _flush(self) -> None:
         if self._out and self._transport is not None and not self._closing:
@@ -366,25 +336,21 @@ class Link(asyncio.Protocol):
             self.respond(pdu, RSYSERR)
 
     def _take_response(self, pdu: Pdu) -> None:
-        waiting = self._waiting.get(pdu.sequence)
-        if waiting is not None and pdu.command in (waiting.command | RESPONSE, Command.GENERIC_NACK):
-            del self._waiting[pdu.sequence]
-            if waiting.command in BINDS or waiting.command == Command.UNBIND:
-                self.state = after(self.state, waiting.command | RESPONSE, pdu.status)
-            if not waiting.answer.done():
-                waiting.answer.set_result(pdu)
-            else:  # whoever asked has stopped waiting
-                self._tell_late(waiting.late, pdu)
-            self._settled()
+        asked = self._requests.match(pdu)
+        if asked is None:
+            self.counts["unmatched_responses"] += 1
+            self._complain(
+                f"response 0x{pdu.command:08X}, status 0x{pdu.status:08X}, to nothing we asked", pdu.raw
+            )
             return
-        late = self._late.get(pdu.sequence)
-        if late is not None and pdu.command in (late.command | RESPONSE, Command.GENERIC_NACK):
-            del self._late[pdu.sequence]
+        if asked.command in BINDS or asked.command == Command.UNBIND:
+            self.state = after(self.state, asked.command | RESPONSE, pdu.status)
+        if not asked.answer.done():
+            asked.answer.set_result(pdu)
+        else:
             self.counts["late_responses"] += 1
-            self._tell_late(late.late, pdu)
-            return
-        self.counts["unmatched_responses"] += 1
-        self._complain(f"response 0x{pdu.command:08X}, status 0x{pdu.status:08X}, to nothing we asked", b"")
+            self._tell_late(asked.late, pdu)
+        self._settled()
 
     def _tell_late(self, late: Callable[[Pdu], None] | None, pdu: Pdu) -> None:
         if late is None:
@@ -397,7 +363,7 @@ class Link(asyncio.Protocol):
 
     def _settled(self) -> None:
         """A peer that unbinds gets its answer only now: until then it may still answer us."""
-        if self._retiring and not self._waiting:
+        if self._retiring and not self._requests:
             if self._peer_unbinds:
                 self.respond(self._peer_unbinds)
             self.close(self._retiring)

@@ -1,0 +1,210 @@
+"""The composition root: builds the gateway from its settings, starts it, and stops it in order.
+
+Start: store, callbacks, what a crash left in doubt, carriers, HTTP. Stop: no new requests, no new submissions,
+answers awaited, unbind, callbacks under way, store. Whatever has not ended by then goes on at the next start.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tidings import __version__
+from tidings.callbacks.delivery import Delivery
+from tidings.callbacks.guard import Guard
+from tidings.callbacks.transport import Transport
+from tidings.carriers.base import Answer, Carrier, InboundSegment, Receipt, Submission
+from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
+from tidings.carriers.smpp.carrier import SmppCarrier
+from tidings.carriers.smpp.settings import SmppSettings
+from tidings.clock import HOUR, SECOND, Clock
+from tidings.gateway.accounts import Accounts
+from tidings.gateway.dispatch import Dispatcher
+from tidings.gateway.inbound import Inbound
+from tidings.gateway.ledger import Ledger
+from tidings.gateway.limits import QueueDepths
+from tidings.gateway.receipts import Receipts
+from tidings.gateway.routes import Routes
+from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
+from tidings.ids import from_any, new_id
+from tidings.model import Account, Order, Sender
+from tidings.settings import NUMBERS, AccountSettings, Settings, SettingsError
+from tidings.store.base import Store
+from tidings.store.sqlite import SqliteStore
+from tidings.web.gateway import Readiness
+
+log = logging.getLogger(__name__)
+
+HOUSEKEEPING: Final = HOUR // SECOND
+"""Seconds between looks for what has become too old to keep."""
+
+
+class Gateway:
+    """Everything but HTTP; `web.app.build` puts that in front of it."""
+
+    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+        """Raises SettingsError for a carrier that cannot be set up."""
+        self.settings = settings
+        self.store = store
+        self.clock = clock
+        self.draining = False
+        self._running = False
+        self._housekeeper: asyncio.Task[None] | None = None
+        guard = Guard(allow_private=settings.callbacks.allow_private)
+        agent = f"Tidings/{__version__}".encode()
+        self.transport = Transport(
+            guard,
+            headers=((b"User-Agent", agent), (b"Accept", b"*/*")),
+            per_host=settings.callbacks.concurrency,
+        )
+        self.accounts = Accounts(store, clock)
+        self.delivery = Delivery(store, self.transport, self.accounts, clock, settings.callbacks)
+        self.ledger = Ledger(store, clock, self.delivery)
+        self.depths = QueueDepths()
+        self.ledger.moved.append(self.depths.moved)
+        self.receipts = Receipts(store, self.ledger, clock)
+        self.inbound = Inbound(store, self.ledger, clock)
+        self.routes = Routes(settings.route)
+        self.carriers: dict[str, Carrier] = {c.name: self._carrier(c) for c in settings.carrier}
+        self.dispatcher = Dispatcher(
+            store, self.ledger, self.receipts, self.carriers, self.routes, clock, settings.dispatch
+        )
+        self._submitter = Submitter(store, self.ledger, self.routes, self.depths, clock, self.dispatcher)
+
+    def _carrier(self, settings: SmppSettings | SimulatorSettings) -> Carrier:
+        late = partial(self._late, settings.name)
+        try:
+            if isinstance(settings, SimulatorSettings):
+                return SimulatorCarrier(settings, self.clock, late)
+            return SmppCarrier(settings, clock=self.clock, on_late=late)
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"carrier {settings.name}: {error}") from error
+
+    def _late(self, carrier: str, submission: Submission, answer: Answer) -> None:
+        self.dispatcher.late(self.carriers[carrier], submission, answer)
+
+    # --- life
+    async def start(self) -> None:
+        """Open the store, take up what was left, connect. Returns before the carriers are bound.
+
+        Raises: StoreError.
+        """
+        await self.store.open()
+        for account in self.settings.account:
+            await _configure(self.store, account, self.clock.now())
+        self.depths.start_from(await self.store.waiting_segments())
+        await self.receipts.start()
+        await self.delivery.start()
+        await self.dispatcher.start()
+        sink = _Kept(self.receipts, self.inbound)
+        for carrier in self.carriers.values():
+            await carrier.start(sink)
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")
+        self._running = True
+
+    async def stop(self) -> None:
+        """Finish what is in flight, for at most `[server] drain` seconds, and let go of everything."""
+        self.draining = True
+        drain = self.settings.server.drain
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        try:
+            async with asyncio.timeout(drain):
+                await self.dispatcher.stop()
+        except TimeoutError:
+            log.warning("stopped with submissions that have no answer: they are in doubt at the next start")
+        await asyncio.gather(*(carrier.stop(drain) for carrier in self.carriers.values()))
+        try:
+            async with asyncio.timeout(drain):
+                await self.delivery.stop()
+        except TimeoutError:
+            log.warning("stopped with callbacks under way: they are sent again at the next start")
+        await self.transport.close()
+        self._running = False
+        await self.store.close()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING)
+            await self.receipts.forget_old()
+            await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
+
+    # --- what the web room needs (web.gateway.Gateway)
+    async def submit(self, account: Account, order: Order) -> Submitted:
+        return await self._submitter.submit(account, order)
+
+    def readiness(self) -> Readiness:
+        return {
+            "store": self._running,
+            "carriers": {name: carrier.up for name, carrier in self.carriers.items()},
+        }
+
+
+class _Kept:
+    """What carriers bring in (carriers.base.Sink): returning means that it is on disk."""
+
+    def __init__(self, receipts: Receipts, inbound: Inbound) -> None:
+        self._receipts = receipts
+        self._inbound = inbound
+
+    async def receipt(self, receipt: Receipt) -> None:
+        await self._receipts.take(receipt)
+
+    async def inbound(self, segment: InboundSegment) -> None:
+        await self._inbound.take(segment)
+
+
+def open_store(url: str, data: Path) -> Store:
+    """The store that `[store] url` names; a relative SQLite path lies in `data`."""
+    scheme, found, path = url.partition(":///")
+    if scheme != "sqlite" or not found or not path:
+        raise SettingsError(f"[store] url: {url!r} is no store; sqlite:///FILE is one")
+    return SqliteStore(data / path)
+
+
+async def _configure(store: Store, settings: AccountSettings, now: int) -> None:
+    """Make a configured account what the file says."""
+    account_id = from_any(settings.sid)
+    assert account_id is not None, "AccountSettings has checked it"
+    known = await store.account(account_id)
+    await store.put_account(
+        Account(
+            account_id,
+            settings.name,
+            settings.auth_token,
+            known.created_at if known else now,
+            countries=settings.countries,
+        )
+    )
+    for number in settings.numbers:
+        await store.put_sender(Sender(number, account_id, settings.queue_limit))
+
+
+async def development_account(store: Store, clock: Clock, environment: Mapping[str, str]) -> Account:
+    """The account that a gateway without a settings file serves: the same one at every start.
+
+    TIDINGS_ACCOUNT_SID and TIDINGS_AUTH_TOKEN fix its credentials. Raises SettingsError.
+    """
+    given = environment.get("TIDINGS_ACCOUNT_SID")
+    account_id = from_any(given) if given else None
+    if given and account_id is None:
+        raise SettingsError("TIDINGS_ACCOUNT_SID must be AC and 32 hex digits")
+    known = await store.accounts()
+    account = await store.account(account_id) if account_id else known[0] if known else None
+    token = environment.get("TIDINGS_AUTH_TOKEN")
+    if account is None:
+        now = clock.now()
+        account = Account(account_id or new_id(now), "development", token or secrets.token_hex(16), now)
+    elif token:
+        account = msgspec.structs.replace(account, auth_token=token)
+    await store.put_account(account)
+    for number in NUMBERS:
+        owner = await store.sender(number)
+        if owner is None:
+            await store.put_sender(Sender(number, account.id))
+    return account

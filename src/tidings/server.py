@@ -1,0 +1,85 @@
+"""Runs a gateway behind uvicorn until it is told to stop, then stops it in order.
+
+`tidings serve` and `tidings demo` call `serve`. SIGTERM and SIGINT drain: no new connections, requests under way
+are answered, then the gateway stops as `app` says. A second signal ends at once.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any
+
+import uvicorn
+
+from tidings.app import Gateway
+from tidings.web.app import build
+
+log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with signals left to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; raises OSError where the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(
+    gateway: Gateway,
+    listener: socket.socket,
+    while_running: Callable[[asyncio.Event], Awaitable[Any]] | None = None,
+) -> None:
+    """Serve until a signal comes or `while_running` returns; it is given the event that a signal sets."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop_or_end, stop)
+    await gateway.start()
+    server = _Server(
+        uvicorn.Config(build(gateway), log_config=None, access_log=False, lifespan="off", server_header=False)
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    running = asyncio.create_task(_until(stop, while_running))
+    try:
+        await asyncio.wait((serving, running), return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping: what is in flight is finished first")
+    finally:
+        gateway.draining = True
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        running.cancel()
+        await gateway.stop()
+    if running.done() and not running.cancelled():
+        running.result()
+
+
+async def _until(stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[Any]] | None) -> None:
+    if work is None:
+        await stop.wait()
+    else:
+        await work(stop)
+
+
+def _stop_or_end(stop: asyncio.Event) -> None:
+    if stop.is_set():
+        raise SystemExit(1)
+    stop.set()

@@ -1,0 +1,141 @@
+"""Settings: tidings.toml, typed, with every key also in the environment.
+
+`[server] port` is TIDINGS_SERVER_PORT; a table of a list is named by its place: TIDINGS_CARRIER_0_HOST. Called
+once by the command line; everything else gets the part it needs.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tidings.callbacks.delivery import DeliverySettings
+from tidings.carriers.simulator.carrier import SimulatorSettings
+from tidings.carriers.smpp.settings import SmppSettings
+from tidings.gateway.dispatch import DispatchSettings
+from tidings.gateway.routes import Route
+from tidings.ids import from_any
+
+PREFIX: Final = "TIDINGS_"
+DEVELOPMENT: Final = {"TIDINGS_ACCOUNT_SID", "TIDINGS_AUTH_TOKEN"}
+"""Fix the credentials of the account that the development setting makes."""
+NUMBERS: Final = ("+15005550006", *(f"+1555123{last:04}" for last in range(10)))
+"""Senders of the development setting's account."""
+
+
+class SettingsError(Exception):
+    """One line for the person who wrote the settings: where, what, and what would be right."""
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    host: str = "127.0.0.1"
+    port: int = 8080
+    drain: float = 20.0
+    """Seconds that a stop waits for what is in flight."""
+
+
+class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    url: str = "sqlite:///tidings.db"
+    """A relative path lies in the data directory."""
+
+
+class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sid: str
+    """AC and 32 hex digits, or the same number as a UUID."""
+    auth_token: str
+    name: str = ""
+    numbers: tuple[str, ...] = ()
+    """Senders: E.164 numbers, short codes, alphanumeric ids."""
+    countries: tuple[str, ...] | None = None
+    """ISO 3166 codes it may send to; unset: everywhere."""
+    queue_limit: int = 0
+    """Most segments that may wait for each of its senders; 0: no limit."""
+
+    def __post_init__(self) -> None:
+        if from_any(self.sid) is None:
+            raise ValueError("sid must be AC and 32 hex digits")
+        if not self.auth_token:
+            raise ValueError("auth_token may not be empty")
+
+    def __repr__(self) -> str:
+        return f"AccountSettings(sid={self.sid!r})"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    server: Server = Server()
+    store: StoreSettings = StoreSettings()
+    account: tuple[AccountSettings, ...] = ()
+    carrier: tuple[SmppSettings | SimulatorSettings, ...] = ()
+    route: tuple[Route, ...] = ()
+    dispatch: DispatchSettings = DispatchSettings()
+    callbacks: DeliverySettings = DeliverySettings()
+
+    def __post_init__(self) -> None:
+        names = [carrier.name for carrier in self.carrier]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two carriers are named {name!r}")
+        for route in self.route:
+            for name in route.carriers:
+                if name not in names:
+                    raise ValueError(f"route to {route.to!r} names carrier {name!r}, which there is not")
+            if not route.carriers:
+                raise ValueError(f"route to {route.to!r} names no carrier")
+
+
+def development(port: int = 8080) -> Settings:
+    """What runs without a file: the simulated carrier, and callbacks to this machine allowed."""
+    return Settings(
+        server=Server(port=port),
+        carrier=(SimulatorSettings(name="simulator"),),
+        route=(Route(to="+", carriers=("simulator",)),),
+        callbacks=DeliverySettings(allow_private=True),
+    )
+
+
+def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in a file (None: the development setting), with the environment's on top.
+
+    Raises SettingsError.
+    """
+    try:
+        tables: dict[str, Any] = (
+            msgspec.to_builtins(development()) if path is None else tomllib.loads(path.read_text("utf-8"))
+        )
+        _overlay(tables, environment)
+        return msgspec.convert(tables, Settings, strict=False)
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise SettingsError(f"{path or 'environment'}: {error}") from None
+
+
+def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> None:
+    for name, value in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name in DEVELOPMENT:
+            continue
+        section, _, rest = name.removeprefix(PREFIX).lower().partition("_")
+        if section not in Settings.__struct_fields__ or not rest:
+            raise SettingsError(f"{name} in the environment names no setting")
+        if section in ("account", "carrier", "route"):
+            place, _, key = rest.partition("_")
+            if not place.isdecimal() or not key:
+                raise SettingsError(f"{name} must name a place in the list, as in {PREFIX}{section.upper()}_0_…")
+            listed = tables[section] = list(tables.get(section, ()))
+            listed.extend({} for _ in range(int(place) + 1 - len(listed)))
+            listed[int(place)] = {**listed[int(place)], key: _value(value)}
+        else:
+            tables[section] = {**tables.get(section, {}), rest: _value(value)}
+
+
+def _value(text: str) -> Any:
+    """Lists as TOML writes them; all else is text, which the setting's type reads."""
+    if text.startswith(("[", "{")):
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text
+    return text
