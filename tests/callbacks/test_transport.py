@@ -495,7 +495,7 @@ async def test_resolver_that_does_not_answer_is_a_dns_failure(client: Client) ->
 
     error = await failure(client(Mute()), post(80, host="app.example", timeouts=QUICK))
     assert error.kind is Kind.DNS
-    assert error.elapsed >= QUICK.connect
+    assert error.elapsed > QUICK.connect - 0.01  # uvloop counts milliseconds
 
 
 async def test_guarded_address_is_never_connected_to(serve: Serve, client: Client) -> None:

@@ -79,6 +79,7 @@ def test_a_file_scripts_rules_and_faults(tmp_path: Path) -> None:
         ("[faults]\nbind = 'perhaps'", "'perhaps'"),
         ("[[rule]]\noutcome = { answer = 'perhaps' }", "$.rule[0].outcome.answer"),
         ("[[rule]]\noutcome = 'deliverd'", "'deliverd' is none of delivered, "),
+        ("default = { receipts = [{ stat = 'TWO WORDS' }] }", "$.default.receipts[0].stat"),
         ("default = 'deliverd'", "'deliverd' is none of delivered, "),
         ("[[rule]]\nmatch = { probability = 2 }\noutcome = 'closed'", "$.rule[0].match.probability"),
         ("[[rule]]\nmatch = { to_pattern = '(' }\noutcome = 'closed'", "to_pattern: '('"),
@@ -201,6 +202,11 @@ def test_another_seed_draws_otherwise_and_both_keep_to_the_probability() -> None
 def test_a_segment_that_comes_again_is_drawn_again() -> None:
     met = behaviours(parse(f"seed = 1\n{HALF}"), repeat(segment(), 40))
     assert {each == REFUSED for each in met} == {True, False}
+
+
+def test_drawing_does_not_count_as_a_submission_answered() -> None:
+    scenario = parse("[[rule]]\nmatch = { probability = 0.999999999999 }\noutcome = 'throttled'")
+    assert [each.status for each in behaviours(scenario, repeat(segment(), 5))] == [0x58, 0x58, 0x58, 0, 0x58]
 
 
 def test_two_rules_draw_apart() -> None:

@@ -59,11 +59,10 @@ ORDERS: list[tuple[str, list[tuple[str, str]], Order, tuple[str, ...]]] = [
         ("ApplicationSid",),
     ),
 ]
+ORDER_NAMES = [row[0] for row in ORDERS]
 
 
-@pytest.mark.parametrize(
-    ("more", "expected", "ignored"), [row[1:] for row in ORDERS], ids=[row[0] for row in ORDERS]
-)
+@pytest.mark.parametrize(("more", "expected", "ignored"), [row[1:] for row in ORDERS], ids=ORDER_NAMES)
 def test_parameters_become_an_order(
     more: list[tuple[str, str]], expected: Order, ignored: tuple[str, ...]
 ) -> None:

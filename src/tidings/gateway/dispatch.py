@@ -60,6 +60,8 @@ class UncertainPolicy(StrEnum):
 
 
 class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    validity: int = 36_000
+    """Seconds a message may wait here that names no validity of its own (Twilio: ten hours); 0: for ever."""
     uncertain: UncertainPolicy = UncertainPolicy.HOLD
     window: int = 2000
     """Messages held in memory for each carrier."""
@@ -135,10 +137,11 @@ class Dispatcher:
         if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
             slot.release()
             return
-        if _expired(kept.message, self._clock.now()):
+        validity = kept.message.validity or self._settings.validity
+        if validity and self._clock.now() >= kept.message.created_at + validity * SECOND:
             slot.release()
             self._lay_out(kept, carrier)
-            said = Evidence(Kind.EXPIRED, {"validity": kept.message.validity}, error=30036)
+            said = Evidence(Kind.EXPIRED, {"validity": validity}, error=30036)
             await self._ledger.record(kept, said)
             return
         texts, change = self._lay_out(kept, carrier)
@@ -413,11 +416,8 @@ class Lane:
                 self.window.release(work.id)
 
 
-def _expired(message: Message, now: int) -> bool:
-    return message.validity is not None and now >= message.created_at + message.validity * SECOND
-
-
 def _remaining(message: Message, now: int) -> int | None:
+    """Seconds that a carrier may go on trying: what is left of the validity that was asked for, if one was."""
     if message.validity is None:
         return None
     return max(1, message.validity - (now - message.created_at) // SECOND)

@@ -90,10 +90,12 @@ class Ledger:
     ) -> tuple[Kept, "Future[None]"]:
         """A new message: kept with its first event, in one change with whatever `change` holds already."""
         kept = Kept(message, standing, [])
+        owed: list[OwedCallback] = []
         change.messages.append(message)
-        self._append(kept, evidence, standing.status, moved=True, applied=True, change=change)
+        event = self._append(kept, evidence, standing.status, moved=True, applied=True, change=change)
+        self._owe(kept, event, change, owed)
         change.standings.append(standing)
-        return kept, self._commit(kept, change, [])
+        return kept, self._commit(kept, change, owed)
 
     def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
         """Apply evidence now; the future is done once it is on disk. `change` brings what belongs with it."""
@@ -126,13 +128,16 @@ class Ledger:
         if event.moved:
             for listener in self.moved:
                 listener(kept.message, before, after)
-            host = self._teller.host(kept.message, event)
-            if host is not None:
-                callback = Callback(
-                    kept.message.id, event.number, kept.message.account, host, CallbackState.OWED, now, now
-                )
-                change.callbacks.append(callback)
-                owed.append(OwedCallback(callback, kept.message, event))
+            self._owe(kept, event, change, owed)
+
+    def _owe(self, kept: Kept, event: Event, change: Change, owed: list[OwedCallback]) -> None:
+        host = self._teller.host(kept.message, event)
+        if host is not None:
+            callback = Callback(
+                event.message_id, event.number, event.account, host, CallbackState.OWED, event.at, event.at
+            )
+            change.callbacks.append(callback)
+            owed.append(OwedCallback(callback, kept.message, event))
 
     def _append(
         self, kept: Kept, said: Evidence, status: Status, *, moved: bool, applied: bool, change: Change

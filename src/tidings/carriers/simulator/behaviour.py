@@ -11,6 +11,9 @@ import msgspec
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 CommandStatus = Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFFFF)]
 
+Word = Annotated[str, msgspec.Meta(pattern="^[!-~]{0,16}$")]
+"""What fits into a receipt's text as one value."""
+
 DELIVERED_AFTER: Final = 0.1
 """Seconds between a submission and its receipt where nothing else is said."""
 
@@ -80,9 +83,9 @@ class ReceiptPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     after: Seconds = DELIVERED_AFTER
     """Counted from when the submission was read."""
-    stat: str = "DELIVRD"
+    stat: Word = "DELIVRD"
     """The word in its text; the message_state TLV follows it."""
-    err: str = "000"
+    err: Word = "000"
     copies: Annotated[int, msgspec.Meta(ge=0)] = 1
     parts: tuple[int, ...] = ()
     """Only for these parts of a concatenated message, 1-based; empty: for all."""

@@ -17,8 +17,9 @@ import msgspec
 
 from tidings.carriers.simulator import inbound
 from tidings.carriers.simulator.connection import Connection
+from tidings.carriers.simulator.counts import Counts
 from tidings.carriers.simulator.ledger import Log, Submitted
-from tidings.carriers.simulator.outbox import Counts, Delivery, Outbox
+from tidings.carriers.simulator.outbox import Delivery, Outbox
 from tidings.carriers.simulator.scenario import Binding, Scenario
 from tidings.carriers.simulator.submissions import Submissions
 from tidings.carriers.simulator.timers import Timers

@@ -11,8 +11,9 @@ from typing import Final
 from tidings.carriers.simulator import ledger, segment
 from tidings.carriers.simulator.behaviour import Answer, Behaviour, ReceiptPlan, spell
 from tidings.carriers.simulator.connection import Connection
+from tidings.carriers.simulator.counts import Counts
 from tidings.carriers.simulator.ledger import Accepted, Memory, Submitted
-from tidings.carriers.simulator.outbox import Counts, Delivery
+from tidings.carriers.simulator.outbox import Delivery
 from tidings.carriers.simulator.pressure import Pressure
 from tidings.carriers.simulator.receipts import OVERRUN, receipt, wanted
 from tidings.carriers.simulator.scenario import Scenario

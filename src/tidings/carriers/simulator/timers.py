@@ -35,9 +35,11 @@ class Timers:
     def wake(self) -> None:
         """Do what is due now; to be called when a clock was wound forward."""
         now = self._clock.now()
-        while self._due and self._due[0][0] <= now:
-            heapq.heappop(self._due)[2]()
-        self._arm()
+        try:
+            while self._due and self._due[0][0] <= now:
+                heapq.heappop(self._due)[2]()
+        finally:
+            self._arm()
 
     def clear(self) -> None:
         """Forget everything."""

@@ -1,0 +1,360 @@
+"""Our own API, and that its description tells the truth about it."""
+
+import json
+import logging
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from jsonschema import Draft202012Validator, FormatChecker
+from starlette.routing import Route, Router
+
+from tidings.clock import HOUR, SECOND, iso
+from tidings.errors import CATALOGUE
+from tidings.gateway.ledger import Evidence
+from tidings.ids import dashed, new_id
+from tidings.lifecycle import Kind
+from tidings.model import Callback, CallbackState, KeptReceipt
+from tidings.store.base import Change, StoreError
+from tidings.web.app import build
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Site
+
+ACCOUNT = "0a" * 16
+FROM, TO = "+15005550006", "+15551230000"
+DESCRIPTION: dict[str, Any] = json.loads(files("tidings.web").joinpath("openapi.json").read_bytes())
+INTENT = Evidence(Kind.INTENT, {"carrier": "main"}, 1, carrier="main")
+ACCEPTED = Evidence(Kind.ACCEPTED, {"carrier_id": "38601fa"}, 1, carrier_id="38601fa", carrier_key="38601fa")
+
+
+def create(site: "Site", body: str = "Hello") -> str:
+    """The new message's id."""
+    sid: str = site.client().messages.create(to=TO, from_=FROM, body=body).sid
+    return sid[2:]
+
+
+def described(path: str, answer: httpx.Response) -> Any:
+    """The answer's body, once it has been held against what the description says of it."""
+    responses = DESCRIPTION["paths"][path]["get"]["responses"]
+    response = responses[str(answer.status_code)]
+    if "$ref" in response:
+        response = DESCRIPTION["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    schema = response["content"][answer.headers["Content-Type"]]["schema"]
+    body = answer.json()
+    Draft202012Validator(
+        {"components": DESCRIPTION["components"], **schema}, format_checker=FormatChecker()
+    ).validate(body)
+    return body
+
+
+def message(site: "Site", id: str) -> Any:
+    return described("/v1/messages/{id}", site.http().get(f"/v1/messages/{id}"))
+
+
+# --- a message
+def test_a_new_message_waits_for_its_carrier(site: "Site") -> None:
+    id = create(site)
+    now = iso(site.clock.now())
+    assert message(site, id) == {
+        "id": id,
+        "sid": "SM" + id,
+        "account": ACCOUNT,
+        "dialect": "twilio",
+        "direction": "outbound-api",
+        "from": FROM,
+        "to": TO,
+        "body": "Hello",
+        "encoding": "gsm7",
+        "segment_count": 1,
+        "status": "queued",
+        "error": None,
+        "carrier": "main",
+        "tries": 0,
+        "event_count": 1,
+        "validity": None,
+        "callback_url": None,
+        "created_at": now,
+        "updated_at": now,
+        "sent_at": None,
+        "due_at": now,
+        "segments": [],
+        "delivery_unknown": None,
+    }
+
+
+def test_a_message_is_found_by_any_spelling_of_its_id(site: "Site") -> None:
+    id = create(site)
+    for spelling in (id, id.upper(), "SM" + id, "MM" + id, dashed(id), dashed(id).upper()):
+        assert message(site, spelling)["id"] == id
+
+
+def test_every_segment_has_its_own_truth(site: "Site") -> None:
+    id = create(site)
+    site.say(id, INTENT, ACCEPTED)
+    sent_at = iso(site.clock.now())
+    site.clock.time += SECOND
+    site.say(id, Evidence(Kind.UNDELIVERED, {}, 1, error=30003))
+    told = message(site, id)
+    error = {"code": 30003, "message": CATALOGUE[30003].message}
+    assert (told["status"], told["error"], told["sent_at"]) == ("undelivered", error, sent_at)
+    assert told["segments"] == [
+        {
+            "part": 1,
+            "state": "undelivered",
+            "carrier": "main",
+            "carrier_id": "38601fa",
+            "error": error,
+            "submitted_at": sent_at,
+            "answered_at": sent_at,
+            "settled_at": iso(site.clock.now()),
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ((), None),
+        ((INTENT,), None),
+        ((INTENT, Evidence(Kind.UNCERTAIN, {}, 1)), "uncertain_submission"),
+        ((INTENT, ACCEPTED), "no_receipt"),
+        ((INTENT, ACCEPTED, Evidence(Kind.PROGRESS, {}, 1)), "no_receipt"),
+        ((INTENT, ACCEPTED, Evidence(Kind.UNKNOWN, {}, 1)), "carrier_unknown"),
+        ((INTENT, ACCEPTED, Evidence(Kind.DELIVERED, {}, 1)), None),
+        ((INTENT, ACCEPTED, Evidence(Kind.UNDELIVERED, {}, 1, error=30003)), None),
+    ],
+)
+def test_delivery_is_unknown_an_hour_after_nothing_more_was_heard(
+    site: "Site", said: tuple[Evidence, ...], reason: str | None
+) -> None:
+    id = create(site)
+    site.say(id, *said)
+    site.clock.time += HOUR - 1
+    assert message(site, id)["delivery_unknown"] is None
+    site.clock.time += 1
+    assert message(site, id)["delivery_unknown"] == reason
+
+
+# --- its history
+def test_the_history_holds_all_evidence(site: "Site") -> None:
+    id = create(site)
+    site.say(id, INTENT, ACCEPTED)
+    site.say(id, Evidence(Kind.DELIVERED, {"word": "DELIVRD"}, 1), Evidence(Kind.PROGRESS, {"word": "ENROUTE"}, 1))
+    now = site.clock.now()
+    change = Change()
+    receipt = KeptReceipt(new_id(now), "main", now, id, 1, "00ff", {"word": "DELIVRD"})
+    change.receipts.append(receipt)
+    host = "https://a.example:443"
+    change.callbacks.append(Callback(id, 4, ACCOUNT, host, CallbackState.RETRYING, now, now, 2, 503, 11200))
+
+    async def keep() -> None:
+        await site.store.commit(change)
+
+    site.run(keep())
+    path = "/v1/messages/{id}/events"
+    told = described(path, site.http().get(path.format(id=id)))
+    assert told["message_id"] == id
+    events = [(event["number"], event["kind"], event["status"], event["applied"]) for event in told["events"]]
+    assert events == [
+        (1, "created", "queued", True),
+        (2, "intent", "sending", True),
+        (3, "accepted", "sent", True),
+        (4, "delivered", "delivered", True),
+        (5, "progress", "delivered", False),
+    ]
+    assert [event["moved"] for event in told["events"]] == [True, True, True, True, False]
+    assert told["events"][3]["detail"] == {"word": "DELIVRD"}
+    (kept,) = told["receipts"]
+    assert kept == {
+        "id": receipt.id,
+        "carrier": "main",
+        "received_at": iso(now),
+        "part": 1,
+        "raw": "00ff",
+        "receipt": {"word": "DELIVRD"},
+    }
+    (callback,) = told["callbacks"]
+    assert (callback["event"], callback["state"], callback["attempts"], callback["response"]) == (
+        4,
+        "retrying",
+        2,
+        503,
+    )
+    assert callback["error"]["code"] == 11200
+
+
+# --- the feed
+def test_the_feed_tells_everything_once_in_the_order_it_was_kept(site: "Site") -> None:
+    first, second = create(site), create(site)
+    site.say(first, INTENT, ACCEPTED)
+    told, after = [], "0"
+    while page := feed(site, after=after, limit=2)["events"]:
+        told += [(event["message_id"], event["number"]) for event in page]
+        after = page[-1]["cursor"]
+    assert told == [(first, 1), (second, 1), (first, 2), (first, 3)]
+    assert feed(site, after=after) == {"events": [], "next": after}
+    site.say(second, INTENT)
+    later = feed(site, after=after)
+    assert [(event["message_id"], event["kind"]) for event in later["events"]] == [(second, "intent")]
+    assert later["next"] == later["events"][-1]["cursor"]
+    assert feed(site) == {"events": feed(site, after="0")["events"], "next": later["next"]}
+
+
+def feed(site: "Site", **query: Any) -> Any:
+    return described("/v1/events", site.http().get("/v1/events", params=query))
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ("limit=0", 422, 20422),
+        ("limit=1001", 422, 20422),
+        ("limit=x", 422, 20422),
+        ("after=-1", 422, 20422),
+        ("after=" + "9" * 19, 422, 20422),
+        ("after=%ff", 400, 20001),
+        ("a&" * 1000, 413, 20413),
+    ],
+)
+def test_a_feed_that_cannot_be_given_is_refused(site: "Site", query: str, status: int, code: int) -> None:
+    answer = site.http().get(f"/v1/events?{query}")
+    problem = described("/v1/events", answer)
+    assert (answer.status_code, problem["status"], problem["code"]) == (status, status, code)
+
+
+# --- problems
+def test_accounts_see_only_their_own(site: "Site") -> None:
+    id = create(site)
+    token = "token of the second"
+    other = httpx.Client(base_url=site.url, auth=("AC" + "0b" * 16, token))
+    assert other.get("/v1/events").json()["events"] == []
+    for path in ("/v1/messages/{id}", "/v1/messages/{id}/events"):
+        answer = other.get(path.format(id=id))
+        assert answer.status_code == 404
+        assert described(path, answer)["code"] == 20404
+
+
+def test_strangers_are_401(site: "Site") -> None:
+    for path in ("/v1/messages/{id}", "/v1/messages/{id}/events", "/v1/events"):
+        answer = site.http(None).get(path)
+        problem = described(path, answer)
+        assert (answer.status_code, problem["type"]) == (401, "urn:tidings:error:20003")
+        assert problem["title"] == CATALOGUE[20003].message
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/messages/x", "/health/x", f"/v1/messages/{'0' * 32}"])
+def test_what_is_not_there_is_404_in_our_words(site: "Site", path: str) -> None:
+    answer = site.http().get(path)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+    assert path in answer.json()["detail"]
+
+
+def test_only_reading_is_possible(site: "Site") -> None:
+    for path in DESCRIPTION["paths"]:
+        answer = site.http().post(path)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+        assert described(path, answer)["code"] == 20004
+
+
+def test_a_failure_of_ours_is_a_problem_too(
+    site: "Site", caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for failure, status in ((RuntimeError("a cable came loose"), 500), (StoreError("disk full"), 503)):
+
+        async def fail(*_: Any, failure: Exception = failure) -> None:
+            raise failure
+
+        monkeypatch.setattr(site.store, "feed", fail)
+        caplog.clear()
+        answer = site.http().get("/v1/events")
+        assert answer.status_code == status
+        assert str(failure) not in described("/v1/events", answer)["detail"]
+        (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
+        assert record.exc_info
+        assert record.exc_info[1] is failure
+
+
+# --- health
+def test_a_process_that_answers_is_live(site: "Site") -> None:
+    assert described("/health/live", site.http(None).get("/health/live")) == {"live": True}
+
+
+@pytest.mark.parametrize(
+    ("store", "carriers", "draining", "status"),
+    [
+        (True, {"main": True, "reserve": False}, False, 200),
+        (True, {"main": False, "reserve": False}, False, 503),
+        (True, {}, False, 503),
+        (False, {"main": True}, False, 503),
+        (True, {"main": True}, True, 503),
+    ],
+)
+def test_ready_is_with_a_store_and_a_carrier_and_without_draining(
+    site: "Site", store: bool, carriers: dict[str, bool], draining: bool, status: int
+) -> None:
+    site.up = {"store": store, "carriers": carriers}
+    site.draining = draining
+    answer = site.http(None).get("/health/ready")
+    assert answer.status_code == status
+    assert described("/health/ready", answer) == {
+        "ready": status == 200,
+        "draining": draining,
+        "store": store,
+        "carriers": carriers,
+    }
+
+
+# --- the description
+def test_the_description_is_served_as_it_is_packaged(site: "Site") -> None:
+    assert described("/v1/openapi.json", site.http(None).get("/v1/openapi.json")) == DESCRIPTION
+
+
+def test_every_route_of_ours_is_described_and_every_description_is_a_route(site: "Site") -> None:
+    app = build(site)
+    assert isinstance(app, Router)
+    paths = {route.path for route in app.routes if isinstance(route, Route)}
+    assert {path for path in paths if path.startswith(("/v1", "/health"))} == DESCRIPTION["paths"].keys()
+
+
+def test_every_response_has_an_example_that_is_valid() -> None:
+    for path, operations in DESCRIPTION["paths"].items():
+        for status, response in operations["get"]["responses"].items():
+            if "$ref" in response:
+                response = DESCRIPTION["components"]["responses"][response["$ref"].rpartition("/")[2]]
+            ((content_type, content),) = response["content"].items()
+            answer = httpx.Response(
+                int(status), content=json.dumps(content["example"]), headers={"Content-Type": content_type}
+            )
+            described(path, answer)
+
+
+@pytest.fixture(scope="module")
+def lasting_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Site"]:
+    """One server for a run of many requests."""
+    from tests.web.conftest import Site
+
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.start()
+    yield site
+    site.stop()
+
+
+SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
+
+
+@SCHEMA.parametrize()
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_request_finds_a_5xx_or_an_answer_that_is_not_described(
+    case: schemathesis.Case, lasting_site: "Site"
+) -> None:
+    known = create(lasting_site)
+    for id in (known, None):
+        if "id" in case.path_parameters and id:
+            case.path_parameters["id"] = id
+        case.call_and_validate(base_url=lasting_site.url, auth=("AC" + ACCOUNT, "token of the first"))

@@ -1,0 +1,60 @@
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidings.errors import Problem
+from tidings.web.wire import MAX_PARAMETERS, parse_form
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(st.lists(st.tuples(TEXT.filter(bool), TEXT)))
+def test_a_form_that_was_encoded_is_read_back(params: list[tuple[str, str]]) -> None:
+    assert parse_form(urlencode(params).encode()) == params
+
+
+@pytest.mark.parametrize(
+    ("raw", "params"),
+    [
+        (b"", []),
+        (b"&&a=1&", [("a", "1")]),
+        (b"a", [("a", "")]),
+        (b"=1", []),
+        (b"a=b=c", [("a", "b=c")]),
+        (b"a=+%2B%20", [("a", " + ")]),
+        ("a=é".encode(), [("a", "é")]),
+    ],
+)
+def test_odd_forms_are_read(raw: bytes, params: list[tuple[str, str]]) -> None:
+    assert parse_form(raw) == params
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"a=%", 20001),
+        (b"a=%1", 20001),
+        (b"%zz=1", 20001),
+        (b"a=%c3", 20001),
+        (b"a=%ed%a0%80", 20001),  # half a surrogate pair
+        (b"a=%00", 20422),
+        (b"a=\0", 20422),
+        (b"&" * MAX_PARAMETERS, 20413),
+    ],
+)
+def test_forms_that_cannot_be_read_are_refused(raw: bytes, code: int) -> None:
+    with pytest.raises(Problem) as caught:
+        parse_form(raw)
+    assert caught.value.code == code
+
+
+@given(st.binary())
+def test_whatever_comes_is_parameters_or_a_problem(raw: bytes) -> None:
+    try:
+        params = parse_form(raw)
+    except Problem as problem:
+        assert problem.http in (400, 413, 422)
+    else:
+        assert len(params) <= raw.count(b"&") + 1
