@@ -22,10 +22,11 @@ from tidings.carriers.base import Answer, Carrier, InboundSegment, Receipt, Subm
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
-from tidings.clock import HOUR, SECOND, Clock
+from tidings.clock import Clock
 from tidings.gateway.accounts import Accounts
 from tidings.gateway.dispatch import Dispatcher
 from tidings.gateway.inbound import Inbound
+from tidings.gateway.inquiry import Inquiry
 from tidings.gateway.ledger import Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.receipts import Receipts
@@ -40,8 +41,8 @@ from tidings.web.gateway import Readiness
 
 log = logging.getLogger(__name__)
 
-HOUSEKEEPING: Final = HOUR // SECOND
-"""Seconds between looks for what has become too old to keep."""
+HOUSEKEEPING: Final = 60.0
+"""Seconds between looks for what is overdue, and for what has become too old to keep."""
 
 
 class Gateway:
@@ -74,6 +75,7 @@ class Gateway:
         self.dispatcher = Dispatcher(
             store, self.ledger, self.receipts, self.carriers, self.routes, clock, settings.dispatch
         )
+        self.inquiry = Inquiry(store, self.receipts, self.carriers, clock, settings.dispatch.query_after)
         self._submitter = Submitter(store, self.ledger, self.routes, self.depths, clock, self.dispatcher)
 
     def _carrier(self, settings: SmppSettings | SimulatorSettings) -> Carrier:
@@ -131,6 +133,7 @@ class Gateway:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
+            await self.inquiry.ask()
             await self.receipts.forget_old()
             await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
 

@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 from tidings.carriers.base import (
     Accepted,
     Answer,
+    Carrier,
     InboundSegment,
     NotSent,
     Receipt,
@@ -65,6 +66,8 @@ class Smsc:
         self.links: list[Link] = []
         self.refusals: list[int] = []
         """Statuses of the next binds; then they are accepted."""
+        self.deaf = 0
+        """How many of the next binds are not answered at all."""
         self.version: bytes | None = b"\x34"
         self.on_submit: Callable[[Link, Pdu], None] = lambda link, pdu: self.submits.put_nowait((link, pdu))
         self._server: asyncio.Server | None = None
@@ -76,7 +79,9 @@ class Smsc:
 
     def _link(self) -> Link:
         def handle(pdu: Pdu) -> None:
-            if pdu.command in BINDS:
+            if pdu.command in BINDS and self.deaf:
+                self.deaf -= 1
+            elif pdu.command in BINDS:
                 status = self.refusals.pop(0) if self.refusals else 0
                 tlvs: dict[int, bytes] | None = (
                     {Tag.SC_INTERFACE_VERSION: self.version} if self.version and not status else None
@@ -156,7 +161,7 @@ async def running(
         await smsc.close()
 
 
-async def taken(carrier: SmppCarrier) -> Slot:
+async def taken(carrier: Carrier) -> Slot:
     return await asyncio.wait_for(carrier.slot(), TIMEOUT)
 
 
@@ -173,7 +178,7 @@ def submission(text: str = "hello", **changes: Any) -> Submission:
     return Submission(**(usual | changes))
 
 
-async def send(carrier: SmppCarrier, what: Submission | None = None) -> Answer:
+async def send(carrier: Carrier, what: Submission | None = None) -> Answer:
     slot = await taken(carrier)
     return await asyncio.wait_for(slot.submit(what or submission()), TIMEOUT)
 
@@ -295,6 +300,22 @@ async def test_late_answer_is_uncertain_first_and_told_when_it_comes() -> None:
         assert carrier.describe().binds[0].in_flight == 0
 
 
+async def test_bind_that_lets_a_submission_time_out_gets_one_at_a_time_until_it_answers() -> None:
+    async with running(window=3, response_timeout=0.1, enquire_link=0) as (carrier, smsc, _):
+        lost = await asyncio.gather(*(send(carrier) for _n in range(3)))
+        assert all(isinstance(answer, Uncertain) for answer in lost)
+        assert carrier.describe().binds[0].state is BindState.THROTTLED
+        requests = [await smsc.submitted() for _n in range(3)]
+        probe = await taken(carrier)
+        waiting = asyncio.create_task(carrier.slot())
+        await until(lambda: carrier.describe().waiting == 1)
+        link, pdu = requests[0]
+        link.respond(pdu, 0, MessageIdResp("alive"))
+        (await asyncio.wait_for(waiting, TIMEOUT)).release()
+        probe.release()
+        assert carrier.describe().binds[0].state is BindState.BOUND
+
+
 async def test_connection_closed_after_the_write_is_uncertain() -> None:
     async with running() as (carrier, smsc, _):
         answer = started(send(carrier))
@@ -390,7 +411,7 @@ class Winder:
 
 async def test_throttled_carrier_is_shown_and_recovers() -> None:
     time = Winder()
-    async with running(carrier={"monotonic": time}, throughput=100) as (carrier, smsc, _):
+    async with running(carrier={"monotonic": time}, throughput=100, throttle_pause=0.1) as (carrier, smsc, _):
         smsc.on_submit = lambda link, pdu: void(link.respond(pdu, 0x58))
         assert isinstance(await send(carrier), Throttled)
         view = carrier.describe()
@@ -399,7 +420,7 @@ async def test_throttled_carrier_is_shown_and_recovers() -> None:
         assert carrier.up
         waiting = asyncio.create_task(carrier.slot())
         await until(lambda: carrier.describe().waiting == 1)
-        time.at += 1 + 15.1  # the pause, and half of the recovery of 30 s
+        time.at += 0.1 + 15.1  # the pause, and half of the recovery of 30 s
         view = carrier.describe()
         assert (view.rate, view.throttled, view.binds[0].state) == (100, False, BindState.BOUND)
         (await asyncio.wait_for(waiting, TIMEOUT)).release()
@@ -432,6 +453,15 @@ async def test_refused_bind_recovers_alone() -> None:
         smsc.accept_all()
         assert isinstance(await send(carrier), Accepted)
         assert len(smsc.links) == 4
+
+
+async def test_bind_that_is_never_answered_is_tried_again() -> None:
+    smsc = Smsc()
+    smsc.deaf = 2
+    async with running(smsc=smsc, response_timeout=0.05, wait=False) as (carrier, _, _sink):
+        smsc.accept_all()
+        assert isinstance(await send(carrier), Accepted)
+        assert len(smsc.links) == 3
 
 
 async def test_carrier_that_is_not_there_yet_is_found() -> None:

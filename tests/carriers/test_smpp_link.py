@@ -12,7 +12,7 @@ from tidings.carriers.smpp import pdu as codec
 from tidings.carriers.smpp.link import Link, NoResponse, NotWritten
 from tidings.carriers.smpp.pdu import Bind, BindResp, Command, Framer, MessageIdResp, Pdu, ShortMessage
 from tidings.carriers.smpp.requests import MAX_SEQUENCE
-from tidings.carriers.smpp.session import Role, State, after
+from tidings.carriers.smpp.session import Role, State
 
 TIMEOUT = 5.0
 
@@ -275,6 +275,26 @@ async def test_malformed_request_is_refused_logged_once_and_survived(caplog: pyt
         assert [bad.hex() in record.getMessage() for record in caplog.records] == [True]
 
 
+async def test_password_of_a_malformed_bind_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    bind = codec.encode(Command.BIND_TRANSCEIVER, 1, b"system\0hunter2\0")
+    async with linked(Role.SMSC, state=State.OPEN) as (_, peer, _owner):
+        with caplog.at_level(logging.WARNING):
+            peer.send(bind)
+            assert (await peer.receive()).status == 0x02
+        assert "is missing" in caplog.text
+        assert b"hunter2".hex() not in caplog.text
+
+
+async def test_peer_that_asks_without_reading_the_answers_is_dropped() -> None:
+    async with linked() as (link, _peer, owner):
+        async with asyncio.timeout(TIMEOUT):
+            while link.state is not State.CLOSED:
+                link.write(bytes(1_000_000))
+                await asyncio.sleep(0)
+                link.sweep()
+        assert await owner.lost_because() == "the peer does not read what we send"
+
+
 async def test_garbage_closes_the_connection_after_the_good_pdus() -> None:
     async with linked() as (link, peer, owner):
         peer.send(codec.encode(Command.ENQUIRE_LINK, 1), b"GET / HTTP/1.1\r\n\r\n")
@@ -325,22 +345,6 @@ async def test_delivery_before_the_bind_is_answered_is_taken() -> None:
         peer.send(codec.encode(Command.BIND_TRANSCEIVER_RESP, request.sequence, BindResp("them")))
         await asyncio.wait_for(bound, TIMEOUT)
         assert link.bound
-
-
-async def test_states_follow_the_pdus_that_pass() -> None:
-    walk = [
-        (Command.BIND_TRANSMITTER, 0, State.BINDING),
-        (Command.BIND_TRANSMITTER_RESP, 0x0E, State.OPEN),
-        (Command.BIND_RECEIVER, 0, State.BINDING),
-        (Command.BIND_RECEIVER_RESP, 0, State.BOUND_RX),
-        (Command.ENQUIRE_LINK, 0, State.BOUND_RX),
-        (Command.UNBIND, 0, State.UNBINDING),
-        (Command.UNBIND_RESP, 0, State.CLOSED),
-    ]
-    state = State.OPEN
-    for command, status, expected in walk:
-        state = after(state, command, status)
-        assert state == expected, command
 
 
 async def test_unbind_of_the_peer_is_answered_once_our_requests_are() -> None:

@@ -7,23 +7,24 @@ import asyncio
 import socket
 import threading
 from collections.abc import Coroutine, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 from twilio.rest import Client
 
 from tidings.clock import SECOND
+from tidings.gateway.accounts import Accounts
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.routes import Route, Routes
 from tidings.gateway.submit import Submitted, Submitter
 from tidings.lifecycle import SegmentState
 from tidings.model import Account, Event, Message, Order, Segment, Sender
-from tidings.store.base import Kept, OwedCallback
+from tidings.store.base import Change, Kept, OwedCallback
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.app import build
 from tidings.web.gateway import Readiness
@@ -67,12 +68,49 @@ class _Outbox:
         self.kept[kept.message.id] = kept
 
 
-class Site:
-    """The gateway behind the server, and the server's address. Tests run on their own thread, it on another."""
+class Server:
+    """uvicorn on a thread of its own, for all tests; each brings the application that it answers with."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
+        self.app: ASGIApp | None = None
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+        self._loop = asyncio.new_event_loop()
+        config = uvicorn.Config(self._answer, interface="asgi3", lifespan="off", log_config=None, access_log=False)
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.app is not None, "no test is running"
+        await self.app(scope, receive, send)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine where the server runs."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+
+    def start(self) -> None:
+        # The socket listens already: a request that comes before uvicorn does waits for it.
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(self._uvicorn.serve([self._listening]))
+        self._loop.close()
+
+
+class Site:
+    """The gateway behind the server. Tests run on their own thread, it on the server's."""
+
+    def __init__(self, server: Server, path: Path) -> None:
+        self._server = server
+        self.url = server.url
         self.clock = ManualClock()
         self.store = SqliteStore(path / "tidings.db")
+        self.accounts = Accounts(self.store, self.clock)
         self.ledger = Ledger(self.store, self.clock, _NobodyToTell())
         self.outbox = _Outbox()
         depths = QueueDepths()
@@ -83,8 +121,14 @@ class Site:
         self.up: Readiness = {"store": True, "carriers": {"main": True, "reserve": False}}
         self.failure: Exception | None = None
         self.orders: list[Order] = []
-        self.url = ""
-        self._loop = asyncio.new_event_loop()
+
+    async def open(self) -> None:
+        await self.store.open()
+        for account in (ACCOUNT, OTHER, CLOSED):
+            await self.store.put_account(account)
+        for sender in SENDERS:
+            await self.store.put_sender(sender)
+        self._server.app = build(self)
 
     async def submit(self, account: Account, order: Order) -> Submitted:
         self.orders.append(order)
@@ -96,8 +140,14 @@ class Site:
         return self.up
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine where the server runs."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        """Run a coroutine where the gateway runs."""
+        return self._server.run(work)
+
+    def commit(self, change: Change) -> None:
+        async def commit() -> None:
+            await self.store.commit(change)
+
+        self.run(commit())
 
     def say(self, sid: str, *said: Evidence) -> None:
         """Let a carrier's evidence come for a message that has one segment."""
@@ -121,53 +171,24 @@ class Site:
         auth = ("AC" + account.id, account.auth_token) if account else None
         return httpx.Client(base_url=self.url, auth=auth)
 
-    # --- life
-    def start(self) -> None:
-        started: Future[None] = Future()
-        self._thread = threading.Thread(target=self._serve, args=(started,), daemon=True)
-        self._thread.start()
-        started.result(10)
 
-    def stop(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(10)
-
-    def _serve(self, started: "Future[None]") -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._live(started))
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-        finally:
-            self._loop.close()
-
-    async def _live(self, started: "Future[None]") -> None:
-        await self.store.open()
-        for account in (ACCOUNT, OTHER, CLOSED):
-            await self.store.put_account(account)
-        for sender in SENDERS:
-            await self.store.put_sender(sender)
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._server = _Server(uvicorn.Config(build(self), lifespan="off", log_config=None, access_log=False))
-        self._server.started_up = started
-        await self._server.serve([listening])
-        await self.store.close()
-
-
-class _Server(uvicorn.Server):
-    started_up: "Future[None]"
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.started_up.set_result(None)
+@pytest.fixture(scope="session")
+def web_server() -> Iterator[Server]:
+    server = Server()
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    site = Site(tmp_path)
-    site.start()
+def site(web_server: Server, tmp_path: Path) -> Iterator[Site]:
+    site = Site(web_server, tmp_path)
+    site.run(site.open())
     yield site
-    site.stop()
+    web_server.app = None
+    site.run(site.store.close())
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()

@@ -2,26 +2,23 @@ import base64
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from tidings.clock import SECOND
 from tidings.errors import Problem
+from tidings.gateway.accounts import Accounts
 from tidings.model import Account, ApiKey
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.auth import Authenticator
 
+if TYPE_CHECKING:
+    from tests.web.conftest import ManualClock
+
 ACCOUNT = Account("0a" * 16, "first", "old token", 0)
 KEY = ApiKey("0e" * 16, ACCOUNT.id, "ci", sha256(b"old secret").hexdigest(), 0)
-
-
-class Watch:
-    """A monotonic clock that stands still until it is wound."""
-
-    time = 100.0
-
-    def __call__(self) -> float:
-        return self.time
 
 
 @pytest.fixture
@@ -34,6 +31,11 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await store.close()
 
 
+@pytest.fixture
+def authenticator(store: SqliteStore, clock: "ManualClock") -> Authenticator:
+    return Authenticator(Accounts(store, clock), store, clock)
+
+
 def header(user: str, password: str) -> bytes:
     return b"Basic " + base64.b64encode(f"{user}:{password}".encode())
 
@@ -44,48 +46,50 @@ async def refusal(authenticator: Authenticator, authorization: bytes) -> int:
     return caught.value.code
 
 
-async def test_a_token_may_hold_colons_and_any_letters(store: SqliteStore) -> None:
+async def test_a_token_may_hold_colons_and_any_letters(store: SqliteStore, authenticator: Authenticator) -> None:
     await store.put_account(msgspec.structs.replace(ACCOUNT, auth_token="a:b:é"))
-    assert (await Authenticator(store).account(header("AC" + ACCOUNT.id, "a:b:é"))).id == ACCOUNT.id
+    assert (await authenticator.account(header("AC" + ACCOUNT.id, "a:b:é"))).id == ACCOUNT.id
 
 
-async def test_the_scheme_is_written_in_any_case(store: SqliteStore) -> None:
+async def test_the_scheme_is_written_in_any_case(authenticator: Authenticator) -> None:
     authorization = header("AC" + ACCOUNT.id, "old token").replace(b"Basic", b"bAsIc")
-    assert await Authenticator(store).account(authorization) == ACCOUNT
+    assert await authenticator.account(authorization) == ACCOUNT
 
 
-async def test_a_changed_token_stops_working_within_two_seconds(store: SqliteStore) -> None:
-    watch = Watch()
-    authenticator = Authenticator(store, watch)
+async def test_a_changed_token_stops_working_within_two_seconds(
+    store: SqliteStore, authenticator: Authenticator, clock: "ManualClock"
+) -> None:
     old, new = header("AC" + ACCOUNT.id, "old token"), header("AC" + ACCOUNT.id, "new token")
     assert (await authenticator.account(old)).auth_token == "old token"
     assert await refusal(authenticator, new) == 20003
     await store.put_account(msgspec.structs.replace(ACCOUNT, auth_token="new token"))
-    watch.time += 2
+    clock.time += 2 * SECOND
     assert await refusal(authenticator, old) == 20003
     assert (await authenticator.account(new)).auth_token == "new token"
 
 
-async def test_a_changed_key_stops_working_within_two_seconds(store: SqliteStore) -> None:
-    watch = Watch()
-    authenticator = Authenticator(store, watch)
+async def test_a_changed_key_stops_working_within_two_seconds(
+    store: SqliteStore, authenticator: Authenticator, clock: "ManualClock"
+) -> None:
     old = header("SK" + KEY.id, "old secret")
     assert await authenticator.account(old) == ACCOUNT
     await store.put_api_key(msgspec.structs.replace(KEY, secret_hash=sha256(b"new secret").hexdigest()))
-    watch.time += 2
+    clock.time += 2 * SECOND
     assert await refusal(authenticator, old) == 20003
 
 
-async def test_an_account_that_is_closed_is_told_so_whichever_way_it_asks(store: SqliteStore) -> None:
+async def test_an_account_that_is_closed_is_told_so_whichever_way_it_asks(
+    store: SqliteStore, authenticator: Authenticator
+) -> None:
     await store.put_account(msgspec.structs.replace(ACCOUNT, active=False))
-    authenticator = Authenticator(store)
     assert await refusal(authenticator, header("AC" + ACCOUNT.id, "old token")) == 20005
     assert await refusal(authenticator, header("SK" + KEY.id, "old secret")) == 20005
     assert await refusal(authenticator, header("AC" + ACCOUNT.id, "wrong")) == 20003
 
 
-async def test_what_was_read_a_moment_ago_is_not_read_again(store: SqliteStore) -> None:
-    authenticator = Authenticator(store, Watch())
+async def test_what_was_read_a_moment_ago_is_not_read_again(
+    store: SqliteStore, authenticator: Authenticator
+) -> None:
     right = header("AC" + ACCOUNT.id, "old token")
     await authenticator.account(right)
     await store.put_account(msgspec.structs.replace(ACCOUNT, auth_token="new token"))

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # it has no stubs
 from starlette.routing import Route, Router
 
 from tidings.clock import HOUR, SECOND, iso
@@ -23,6 +22,7 @@ from tidings.store.base import Change, StoreError
 from tidings.web.app import build
 
 if TYPE_CHECKING:
+    from schemathesis import Case
     from tests.web.conftest import Site
 
 ACCOUNT = "0a" * 16
@@ -58,11 +58,11 @@ def message(site: "Site", id: str) -> Any:
 
 # --- a message
 def test_a_new_message_waits_for_its_carrier(site: "Site") -> None:
-    id = create(site)
+    made = create(site)
     now = iso(site.clock.now())
-    assert message(site, id) == {
-        "id": id,
-        "sid": "SM" + id,
+    assert message(site, made) == {
+        "id": made,
+        "sid": "SM" + made,
         "account": ACCOUNT,
         "dialect": "twilio",
         "direction": "outbound-api",
@@ -88,18 +88,18 @@ def test_a_new_message_waits_for_its_carrier(site: "Site") -> None:
 
 
 def test_a_message_is_found_by_any_spelling_of_its_id(site: "Site") -> None:
-    id = create(site)
-    for spelling in (id, id.upper(), "SM" + id, "MM" + id, dashed(id), dashed(id).upper()):
-        assert message(site, spelling)["id"] == id
+    made = create(site)
+    for spelling in (made, made.upper(), "SM" + made, "MM" + made, dashed(made), dashed(made).upper()):
+        assert message(site, spelling)["id"] == made
 
 
 def test_every_segment_has_its_own_truth(site: "Site") -> None:
-    id = create(site)
-    site.say(id, INTENT, ACCEPTED)
+    made = create(site)
+    site.say(made, INTENT, ACCEPTED)
     sent_at = iso(site.clock.now())
     site.clock.time += SECOND
-    site.say(id, Evidence(Kind.UNDELIVERED, {}, 1, error=30003))
-    told = message(site, id)
+    site.say(made, Evidence(Kind.UNDELIVERED, {}, 1, error=30003))
+    told = message(site, made)
     error = {"code": 30003, "message": CATALOGUE[30003].message}
     assert (told["status"], told["error"], told["sent_at"]) == ("undelivered", error, sent_at)
     assert told["segments"] == [
@@ -132,33 +132,32 @@ def test_every_segment_has_its_own_truth(site: "Site") -> None:
 def test_delivery_is_unknown_an_hour_after_nothing_more_was_heard(
     site: "Site", said: tuple[Evidence, ...], reason: str | None
 ) -> None:
-    id = create(site)
-    site.say(id, *said)
+    made = create(site)
+    site.say(made, *said)
     site.clock.time += HOUR - 1
-    assert message(site, id)["delivery_unknown"] is None
+    assert message(site, made)["delivery_unknown"] is None
     site.clock.time += 1
-    assert message(site, id)["delivery_unknown"] == reason
+    assert message(site, made)["delivery_unknown"] == reason
 
 
 # --- its history
 def test_the_history_holds_all_evidence(site: "Site") -> None:
-    id = create(site)
-    site.say(id, INTENT, ACCEPTED)
-    site.say(id, Evidence(Kind.DELIVERED, {"word": "DELIVRD"}, 1), Evidence(Kind.PROGRESS, {"word": "ENROUTE"}, 1))
+    made = create(site)
+    site.say(made, INTENT, ACCEPTED)
+    site.say(
+        made, Evidence(Kind.DELIVERED, {"word": "DELIVRD"}, 1), Evidence(Kind.PROGRESS, {"word": "ENROUTE"}, 1)
+    )
     now = site.clock.now()
     change = Change()
-    receipt = KeptReceipt(new_id(now), "main", now, id, 1, "00ff", {"word": "DELIVRD"})
+    receipt = KeptReceipt(new_id(now), "main", now, made, 1, "00ff", {"word": "DELIVRD"})
     change.receipts.append(receipt)
     host = "https://a.example:443"
-    change.callbacks.append(Callback(id, 4, ACCOUNT, host, CallbackState.RETRYING, now, now, 2, 503, 11200))
+    change.callbacks.append(Callback(made, 4, ACCOUNT, host, CallbackState.RETRYING, now, now, 2, 503, 11200))
 
-    async def keep() -> None:
-        await site.store.commit(change)
-
-    site.run(keep())
+    site.commit(change)
     path = "/v1/messages/{id}/events"
-    told = described(path, site.http().get(path.format(id=id)))
-    assert told["message_id"] == id
+    told = described(path, site.http().get(path.format(id=made)))
+    assert told["message_id"] == made
     events = [(event["number"], event["kind"], event["status"], event["applied"]) for event in told["events"]]
     assert events == [
         (1, "created", "queued", True),
@@ -229,12 +228,12 @@ def test_a_feed_that_cannot_be_given_is_refused(site: "Site", query: str, status
 
 # --- problems
 def test_accounts_see_only_their_own(site: "Site") -> None:
-    id = create(site)
+    made = create(site)
     token = "token of the second"
     other = httpx.Client(base_url=site.url, auth=("AC" + "0b" * 16, token))
     assert other.get("/v1/events").json()["events"] == []
     for path in ("/v1/messages/{id}", "/v1/messages/{id}/events"):
-        answer = other.get(path.format(id=id))
+        answer = other.get(path.format(id=made))
         assert answer.status_code == 404
         assert described(path, answer)["code"] == 20404
 
@@ -334,27 +333,15 @@ def test_every_response_has_an_example_that_is_valid() -> None:
             described(path, answer)
 
 
-@pytest.fixture(scope="module")
-def lasting_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Site"]:
-    """One server for a run of many requests."""
-    from tests.web.conftest import Site
-
-    site = Site(tmp_path_factory.mktemp("site"))
-    site.start()
-    yield site
-    site.stop()
-
-
 SCHEMA = schemathesis.openapi.from_dict(DESCRIPTION)
 
 
 @SCHEMA.parametrize()
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_request_finds_a_5xx_or_an_answer_that_is_not_described(
-    case: schemathesis.Case, lasting_site: "Site"
-) -> None:
-    known = create(lasting_site)
-    for id in (known, None):
-        if "id" in case.path_parameters and id:
-            case.path_parameters["id"] = id
-        case.call_and_validate(base_url=lasting_site.url, auth=("AC" + ACCOUNT, "token of the first"))
+# The site lasts for all examples, and is meant to.
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_request_finds_a_5xx_or_an_answer_that_is_not_described(case: "Case[Any]", site: "Site") -> None:
+    auth = ("AC" + ACCOUNT, "token of the first")
+    case.call_and_validate(base_url=site.url, auth=auth)
+    if "id" in case.path_parameters:
+        case.path_parameters["id"] = create(site)
+        case.call_and_validate(base_url=site.url, auth=auth)

@@ -63,6 +63,8 @@ class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validity: int = 36_000
     """Seconds a message may wait here that names no validity of its own (Twilio: ten hours); 0: for ever."""
     uncertain: UncertainPolicy = UncertainPolicy.HOLD
+    query_after: int = 3600
+    """Seconds after which a carrier that answers query_sm is asked about a segment without a receipt; 0: never."""
     window: int = 2000
     """Messages held in memory for each carrier."""
     failover_after: float = 10.0

@@ -175,6 +175,13 @@ class Store(Protocol):
         """(message id, part) of segments for these recipients that `carrier` may have and no receipt settled."""
         ...
 
+    async def accepted_segments(
+        self, carrier: str, since: int, until: int, limit: int
+    ) -> list[tuple[int, str, str]]:
+        """(created_at, carrier id, sender) of segments that `carrier` accepted and no receipt has settled, of
+        messages made from `since` to before `until`, oldest first."""
+        ...
+
     # --- receipts
     async def find_segments(self, carrier: str, keys: Sequence[str]) -> list[tuple[str, str, int]]:
         """(key, message id, part) of segments that `carrier` named by one of `keys`."""

@@ -1,36 +1,30 @@
 """Who is asking: HTTP Basic with an account's SID and auth token, or with an API key's SID and secret.
 
-Called by every endpoint that is not public. Accounts and keys are read from the store and remembered for a
-second, so that a changed or withdrawn secret stops working within two.
+Called by every endpoint that is not public. Accounts come through the gateway's short memory, and keys are
+remembered as briefly, so that a changed or withdrawn secret stops working within two seconds.
 """
 
 import binascii
 import hmac
-import time
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from typing import Final, Generic, TypeVar
 
+from tidings.clock import Clock
 from tidings.errors import Problem
+from tidings.gateway.accounts import FRESH, REMEMBERED, Accounts
 from tidings.ids import from_sid
-from tidings.model import Account
+from tidings.model import Account, ApiKey
 from tidings.store.base import Store
-
-_LIFETIME: Final = 1.0
-"""Seconds that a record is believed without asking the store."""
-_MOST: Final = 10_000
-"""Records remembered at once."""
-
-T = TypeVar("T")
 
 
 class Authenticator:
     """Turns an `Authorization` header into the account it stands for."""
 
-    def __init__(self, store: Store, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._accounts = _Recent(store.account, monotonic)
-        self._keys = _Recent(store.api_key, monotonic)
+    def __init__(self, accounts: Accounts, store: Store, clock: Clock) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._clock = clock
+        self._keys: dict[str, tuple[int, ApiKey | None]] = {}
 
     async def account(self, authorization: bytes | None) -> Account:
         """The active account that asks. Raises Problem: 20003 for wrong credentials, 20005 when it is inactive."""
@@ -39,7 +33,7 @@ class Authenticator:
             account = await self._accounts.get(account_id)
             known = account is not None and hmac.compare_digest(account.auth_token.encode(), password)
         elif key_id := from_sid(user, "SK"):
-            key = await self._keys.get(key_id)
+            key = await self._key(key_id)
             known = key is not None and hmac.compare_digest(key.secret_hash, sha256(password).hexdigest())
             account = await self._accounts.get(key.account) if key and known else None
         else:
@@ -49,6 +43,17 @@ class Authenticator:
         if not account.active:
             raise Problem(20005)
         return account
+
+    async def _key(self, id: str) -> ApiKey | None:
+        now = self._clock.now()
+        read_at, key = self._keys.get(id, (-FRESH, None))
+        if 0 <= now - read_at < FRESH:
+            return key
+        key = await self._store.api_key(id)
+        if len(self._keys) >= REMEMBERED:
+            self._keys.clear()
+        self._keys[id] = (now, key)
+        return key
 
 
 def _credentials(authorization: bytes | None) -> tuple[str, bytes]:
@@ -62,23 +67,3 @@ def _credentials(authorization: bytes | None) -> tuple[str, bytes]:
         return user.decode(), password
     except (ValueError, binascii.Error):
         raise Problem(20003, detail="The Authorization header is not HTTP Basic") from None
-
-
-class _Recent(Generic[T]):
-    """Remembers for a moment what was read, also that nothing was there."""
-
-    def __init__(self, read: Callable[[str], Awaitable[T | None]], monotonic: Callable[[], float]) -> None:
-        self._read = read
-        self._monotonic = monotonic
-        self._records: dict[str, tuple[float, T | None]] = {}
-
-    async def get(self, id: str) -> T | None:
-        now = self._monotonic()
-        until, record = self._records.get(id, (0.0, None))
-        if now < until:
-            return record
-        record = await self._read(id)
-        if len(self._records) >= _MOST:
-            self._records.clear()
-        self._records[id] = (now + _LIFETIME, record)
-        return record

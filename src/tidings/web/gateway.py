@@ -3,6 +3,7 @@
 from typing import Protocol, TypedDict
 
 from tidings.clock import Clock
+from tidings.gateway.accounts import Accounts
 from tidings.gateway.submit import Submitted
 from tidings.model import Account, Order
 from tidings.store.base import Store
@@ -23,6 +24,9 @@ class Gateway(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def accounts(self) -> Accounts: ...
 
     @property
     def draining(self) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from tidings.carriers.base import Answer, Sink, Slot, Submission
+from tidings.carriers.base import Answer, Receipt, Sink, Slot, Submission
 from tidings.carriers.simulator.scenario import PROFILES, Scenario, load, profile
 from tidings.carriers.simulator.server import Smsc
 from tidings.carriers.smpp.carrier import SmppCarrier
@@ -73,6 +73,13 @@ class SimulatorCarrier:
 
     def key(self, carrier_id: str) -> str:
         return self._smpp.key(carrier_id)
+
+    @property
+    def answers_queries(self) -> bool:
+        return self._smpp.answers_queries
+
+    async def query(self, carrier_id: str, sender: str) -> Receipt | None:
+        return await self._smpp.query(carrier_id, sender)
 
     async def slot(self) -> Slot:
         return await self._smpp.slot()

@@ -107,6 +107,7 @@ class Bind:
         self._reason = ""
         self._lost: asyncio.Future[str] | None = None
         self._ended = False
+        self._stalled = False
 
     @property
     def transmits(self) -> bool:
@@ -119,8 +120,8 @@ class Bind:
 
     @property
     def room(self) -> int:
-        """How many more submissions it can take now."""
-        return self.window - self.in_flight if self.up else 0
+        """How many more submissions it can take now; one at a time while nobody knows whether it still answers."""
+        return (1 if self._stalled else self.window) - self.in_flight if self.up else 0
 
     def view(self) -> BindView:
         return BindView(
@@ -156,10 +157,10 @@ class Bind:
                 log.exception("%s: binding failed", self.name)
                 reason = f"could not bind: {error!r}"
                 failures += 1
-            self._counts["binds_lost"] += 1
             self._become(BindState.LOST, reason)
             if self._ended:
                 return
+            self._counts["binds_lost"] += 1
             delay: float = min(shortest * 2 ** min(max(failures - 1, 0), 20), longest)
             await asyncio.sleep(delay * (0.75 + 0.25 * self._jitter()))
 
@@ -170,6 +171,7 @@ class Bind:
         try:
             link = await self._connect(lost)
             await self._bind(link)
+            self._stalled = False
             self._become(BindState.BOUND)
             self._on_change()
             return await asyncio.shield(lost)
@@ -231,6 +233,17 @@ class Bind:
         elif not throttled and self.state is BindState.THROTTLED:
             self._become(BindState.BOUND)
 
+    def stall(self, reason: str) -> None:
+        """A submission was not answered in time: more would only be uncertain too, until one is answered."""
+        self._stalled = True
+        self.throttle(True, reason)
+
+    def answered(self) -> None:
+        """A submission was answered, however late."""
+        if self._stalled:
+            self._stalled = False
+            self.throttle(False)
+
     def rebind(self, reason: str) -> None:
         """Give the connection up, once what is under way on it is answered, and come back."""
         if self.link is not None:
@@ -244,7 +257,9 @@ class Bind:
             await asyncio.wait((self._lost,), timeout=self._settings.response_timeout)
 
     def _become(self, state: BindState, reason: str = "") -> None:
-        if state is BindState.LOST and (reason != self._reason or self.state is not BindState.BINDING):
+        if self._ended:
+            log.info("%s: %s", self.name, reason)
+        elif state is BindState.LOST and (reason != self._reason or self.state is not BindState.BINDING):
             log.warning("%s: lost: %s", self.name, reason)
         elif state in (BindState.BOUND, BindState.THROTTLED):
             log.info("%s: %s%s", self.name, state.value, f": {reason}" if reason else "")

@@ -209,6 +209,11 @@ class SmppCarrier:
 
     # Beyond the contract
 
+    @property
+    def answers_queries(self) -> bool:
+        """Whether `query` is of use: the profile says so."""
+        return self.profile.query
+
     async def query(self, carrier_id: str, sender: str) -> Receipt | None:
         """Ask the carrier what became of a segment; None where it does not say or the profile has no query_sm.
 
@@ -320,9 +325,13 @@ class SmppCarrier:
         except ValueError as error:
             return Rejected(_UNSENDABLE, permanent=False, reason=f"cannot be sent: {error}")
         try:
-            return self._judge(bind, await response)
+            pdu = await response
         except NoResponse as error:
+            if link.writable:
+                bind.stall(str(error))
             return Uncertain(str(error))
+        bind.answered()
+        return self._judge(bind, pdu)
 
     def _judge(self, bind: Bind, pdu: Pdu) -> Answer:
         """One of the five answers, by the table of command_status."""
@@ -369,7 +378,9 @@ class SmppCarrier:
                 bind.throttle(False)
 
     def _settle_late(self, bind: Bind, submission: Submission, pdu: Pdu) -> None:
+        bind.answered()
         answer = self._judge(bind, pdu)
+        self._serve()
         log.info("%s: %s part %d was answered late: %s", self.name, submission.message_id, submission.part, answer)
         if self.on_late:
             self.on_late(submission, answer)

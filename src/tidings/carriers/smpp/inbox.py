@@ -66,7 +66,7 @@ class Inbox:
             await self._hand_in(pdu)
         except Exception:
             self._counts["not_kept"] += 1
-            log.exception("%s: not kept, to be delivered again: %s", bind.name, pdu.raw.hex())
+            log.exception("%s: PDU %d not kept, to be delivered again", bind.name, pdu.sequence)
             status = RX_T_APPN
         finally:
             bind.undecided -= 1

@@ -27,8 +27,11 @@ RINVBNDSTS: Final = 0x04
 RALYBND: Final = 0x05
 RSYSERR: Final = 0x08
 
+_SECRET: Final = BINDS | {Command.OUTBIND}
 _HEX_LOGGED: Final = 512
 """Octets of a bad PDU that go to the log."""
+_UNREAD_BY_PEER: Final = 16 * 1024 * 1024
+"""Octets that may wait for a peer that asks and does not read; above, the connection is given up."""
 _COMPLAINTS: Final = 100
 """Different complaints a link logs before it only counts."""
 
@@ -207,14 +210,22 @@ class Link(asyncio.Protocol):
 
     def close(self, reason: str) -> None:
         """Send what is queued and close. Requests without an answer fail with NoResponse."""
-        if self._closing:
-            return
-        self._flush()
-        self._closing = reason
-        self.state = State.CLOSED
-        if self._transport is not None:
+        self._end(reason)
+        if self._transport is not None and self._aborter is None:
             self._transport.close()
             self._aborter = self._loop.call_later(self._response_timeout, self._transport.abort)
+
+    def abort(self, reason: str) -> None:
+        """Close at once, for a peer that would not read what is queued."""
+        self._end(reason)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _end(self, reason: str) -> None:
+        if not self._closing:
+            self._flush()
+            self._closing = reason
+            self.state = State.CLOSED
 
     def sweep(self) -> None:
         """Fail what waited too long, forget what is too old, test a silent peer. Runs ten times a timeout."""
@@ -224,6 +235,8 @@ class Link(asyncio.Protocol):
             if not asked.answer.done():
                 asked.answer.set_exception(NoResponse(f"no response in {self._response_timeout:g} s"))
         self._settled()
+        if self._transport and self._transport.get_write_buffer_size() > _UNREAD_BY_PEER:
+            self.abort("the peer does not read what we send")
         if self._silent_at(now):
             self._enquire()
 
@@ -332,7 +345,7 @@ class Link(asyncio.Protocol):
             self._on_request(pdu)
         except Exception:
             self.counts["handler_errors"] += 1
-            log.exception("%s: handling %s failed", self.name, frame[:_HEX_LOGGED].hex())
+            log.exception("%s: handling %s failed", self.name, _shown(frame))
             self.respond(pdu, RSYSERR)
 
     def _take_response(self, pdu: Pdu) -> None:
@@ -359,7 +372,7 @@ class Link(asyncio.Protocol):
             late(pdu)
         except Exception:
             self.counts["handler_errors"] += 1
-            log.exception("%s: handling the late response %s failed", self.name, pdu.raw[:_HEX_LOGGED].hex())
+            log.exception("%s: handling the late response %s failed", self.name, _shown(pdu.raw))
 
     def _settled(self) -> None:
         """A peer that unbinds gets its answer only now: until then it may still answer us."""
@@ -387,7 +400,7 @@ class Link(asyncio.Protocol):
         heard = self._clock() - self.last_received < self._response_timeout
         if answer.exception() and self._reading and not heard:
             self.counts["enquire_link_timeouts"] += 1
-            self.close("enquire_link was not answered")
+            self.abort("enquire_link was not answered")
 
     def _schedule_sweep(self) -> None:
         shortest = min(self._response_timeout, self._enquire_link or self._response_timeout)
@@ -408,5 +421,12 @@ class Link(asyncio.Protocol):
         if what in self._complaints or len(self._complaints) >= _COMPLAINTS:
             return
         self._complaints.add(what)
-        shown = octets[:_HEX_LOGGED].hex() + ("…" if len(octets) > _HEX_LOGGED else "")
-        log.warning("%s: PDU from %s: %s; %d octets: %s", self.name, self.peername, what, len(octets), shown)
+        log.warning(
+            "%s: PDU from %s: %s; %d octets: %s", self.name, self.peername, what, len(octets), _shown(octets)
+        )
+
+
+def _shown(octets: bytes) -> str:
+    """A PDU for the log; of those that hold a password only the header."""
+    longest = 16 if int.from_bytes(octets[4:8]) in _SECRET else _HEX_LOGGED
+    return octets[:longest].hex() + ("…" if len(octets) > longest else "")

@@ -185,6 +185,15 @@ SELECT s.message_id, s.part
  WHERE m.recipient IN (SELECT value FROM json_each(:recipients)) AND m.id >= :floor
    AND s.carrier = :carrier AND s.state IN ('submitting', 'uncertain', 'accepted');
 
+-- name: accepted_segments
+SELECT m.created_at, s.carrier_id, m.sender
+  FROM segments s JOIN messages m ON m.id = s.message_id
+ WHERE s.message_id >= :floor AND s.message_id < :ceiling
+   AND s.state = 'accepted' AND s.carrier = :carrier AND s.carrier_id != ''
+   AND m.created_at >= :since
+ ORDER BY s.message_id, s.part
+ LIMIT :limit;
+
 -- name: find_segments
 SELECT carrier_key, message_id, part FROM segments
  WHERE carrier = :carrier AND carrier_key IN (SELECT value FROM json_each(:keys));

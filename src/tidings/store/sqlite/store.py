@@ -208,6 +208,12 @@ class SqliteStore:
             "open_segments", carrier=carrier, recipients=json.dumps(list(recipients)), floor=ids.floor_id(since)
         )
 
+    async def accepted_segments(
+        self, carrier: str, since: int, until: int, limit: int
+    ) -> list[tuple[int, str, str]]:
+        bounds = {"floor": ids.floor_id(since), "ceiling": ids.floor_id(until), "since": since}
+        return await self._read("accepted_segments", carrier=carrier, limit=limit, **bounds)
+
     # --- receipts
     async def find_segments(self, carrier: str, keys: Sequence[str]) -> list[tuple[str, str, int]]:
         return self._point("find_segments", carrier=carrier, keys=json.dumps(list(keys)))
