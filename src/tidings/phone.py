@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberType
 
 _DECORATION: Final = re.compile(r"[\s().\-]")
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
@@ -26,19 +26,41 @@ class SenderKind(StrEnum):
 
 def e164(text: str) -> str | None:
     """`text` as +digits, or None where no country has numbers of that length (ITU-T E.164)."""
-    if not _E164.fullmatch(text):
-        text = _DECORATION.sub("", text)
-        if not _E164.fullmatch(text):
-            return None
-    return text if _possible(text) else None
+    if _E164.fullmatch(text) and _has_a_length_of_its_country(text):
+        return text
+    return _parsed(text)
 
 
-@lru_cache(maxsize=16384)
-def _possible(number: str) -> bool:
+def _has_a_length_of_its_country(number: str) -> bool:
+    """Whether the digits behind the calling code are as many as that country's numbers have."""
+    for end in (2, 3, 4):
+        lengths = _lengths(number[1:end])
+        if lengths:
+            return len(number) - end in lengths
+    return False
+
+
+@lru_cache(maxsize=1024)
+def _lengths(calling_code: str) -> frozenset[int]:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(calling_code), ())
+    metadata = PhoneMetadata.metadata_for_region(regions[0], None) if regions else None
+    description = metadata.general_desc if metadata else None
+    return frozenset(description.possible_length if description else ())
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str) -> str | None:
+    """What the library makes of a number that is decorated or of an unusual length."""
+    bare = _DECORATION.sub("", text)
+    if not _E164.fullmatch(bare):
+        return None
     try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+        number = phonenumbers.parse(bare)
     except NumberParseException:
-        return False
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def sender_kind(text: str) -> SenderKind | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -470,7 +471,7 @@ async def test_carrier_that_is_not_there_yet_is_found() -> None:
     await smsc.close()
     carrier = SmppCarrier(settings(port))
     await carrier.start(Kept())
-    await until(lambda: carrier.describe().binds[0].reason != "")
+    await until(lambda: "Connect call failed" in carrier.describe().binds[0].reason)
     smsc.accept_all()
     await smsc.listen(port)
     assert isinstance(await send(carrier), Accepted)
@@ -643,6 +644,22 @@ async def test_tls_to_the_wrong_certificate_never_binds(tmp_path: Path, trusted:
         await until(lambda: carrier.describe().binds[0].state is BindState.LOST)
         assert "certificate verify failed" in carrier.describe().binds[0].reason
         assert smsc.binds.empty()
+
+
+async def test_tls_to_a_centre_without_tls_says_so() -> None:
+    async with running(tls=True, wait=False) as (carrier, smsc, _):
+        await until(lambda: carrier.describe().binds[0].state is BindState.LOST)
+        assert "wrong version number" in carrier.describe().binds[0].reason
+        assert smsc.binds.empty()
+
+
+async def test_handshake_that_never_ends_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        carrier = SmppCarrier(settings(silent.getsockname()[1], tls=True, connect_timeout=0.05))
+        await carrier.start(Kept())
+        await until(lambda: carrier.describe().binds[0].state is BindState.LOST)
+        assert carrier.describe().binds[0].reason == "could not bind: TimeoutError"
+        await carrier.stop(0)
 
 
 async def test_tls_with_a_certificate_of_ours(tmp_path: Path) -> None:

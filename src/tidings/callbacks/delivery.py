@@ -40,7 +40,7 @@ REFUSED_HERE: Final = 11200
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow_private: bool = False
     """Whether callbacks may go to loopback and private addresses: for development."""
-    window: int = 2000
+    window: int = 10_000
     """Messages with owed callbacks held in memory for each host."""
     concurrency: int = 32
     """Requests under way to one host at a time."""

@@ -34,13 +34,18 @@ def _twilio(message: Message, event: Event, account: Account) -> Request:
 
 
 def _form(params: list[tuple[str, str]]) -> str:
-    return "&".join(
-        [
-            # Names are the dialect's own, and safe; most values are ids and words.
-            f"{name}={value if value.isascii() and value.isalnum() else quote_plus(value)}"
-            for name, value in params
-        ]
-    )
+    # Names are the dialect's own, and safe.
+    return "&".join([f"{name}={_quote(value)}" for name, value in params])
+
+
+def _quote(value: str) -> str:
+    """Percent-encoded; most values are ids, words and phone numbers, which need no look at every character."""
+    if value.isascii():
+        if value.isalnum():
+            return value
+        if value.startswith("+") and value[1:].isalnum():
+            return "%2B" + value[1:]
+    return quote_plus(value)
 
 
 _FORMS: Final[dict[str, Callable[[Message, Event, Account], Request]]] = {twilio.NAME: _twilio}

@@ -65,7 +65,7 @@ class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uncertain: UncertainPolicy = UncertainPolicy.HOLD
     query_after: int = 3600
     """Seconds after which a carrier that answers query_sm is asked about a segment without a receipt; 0: never."""
-    window: int = 2000
+    window: int = 5000
     """Messages held in memory for each carrier."""
     failover_after: float = 10.0
     """Seconds a carrier may be without a bind before its messages go to the next one on their route."""

@@ -6,8 +6,8 @@ Every write goes through `commit`, which is all or nothing and durable once its 
 """
 
 from asyncio import Future
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -35,47 +35,41 @@ class KeyTaken(StoreError):
 
 
 class Change:
-    """One unit of writing: everything in it is kept together, or none of it."""
+    """One unit of writing: all of it is kept, or nothing. The list of a kind of row is made on its first use."""
 
-    __slots__ = (
-        "callbacks",
-        "events",
-        "keys",
-        "matched",
-        "messages",
-        "opt_ins",
-        "opt_outs",
-        "outcomes",
-        "parked",
-        "receipts",
-        "recut",
-        "segments",
-        "standings",
-    )
+    messages: list[Message]
+    """New ones; each comes with its standing."""
+    standings: list[Standing]
+    """New or changed; the last one of a message wins."""
+    segments: list[Segment]
+    """New or changed; the last one of a part wins."""
+    recut: list[tuple[str, int]]
+    """(message id, parts): segments beyond that many are no longer; another carrier cuts differently."""
+    events: list[Event]
+    callbacks: list[Callback]
+    """Newly owed."""
+    outcomes: list[Callback]
+    """Told, or to be tried again, or given up."""
+    receipts: list[KeptReceipt]
+    parked: list[tuple[str, str, str, int]]
+    """(carrier, key, receipt id, received_at) for each receipt that nothing matches yet."""
+    matched: list[tuple[str, str, int]]
+    """(receipt id, message id, part): no longer parked."""
+    keys: list[IdempotencyKey]
+    opt_outs: list[OptOut]
+    opt_ins: list[OptOut]
+    """Opt-outs that are lifted."""
 
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        """New ones; each comes with its standing."""
-        self.standings: list[Standing] = []
-        """New or changed; the last one of a message wins."""
-        self.segments: list[Segment] = []
-        """New or changed; the last one of a part wins."""
-        self.recut: list[tuple[str, int]] = []
-        """(message id, parts): segments beyond that many are no longer; another carrier cuts differently."""
-        self.events: list[Event] = []
-        self.callbacks: list[Callback] = []
-        """Newly owed."""
-        self.outcomes: list[Callback] = []
-        """Told, or to be tried again, or given up."""
-        self.receipts: list[KeptReceipt] = []
-        self.parked: list[tuple[str, str, str, int]] = []
-        """(carrier, key, receipt id, received_at) for each receipt that nothing matches yet."""
-        self.matched: list[tuple[str, str, int]] = []
-        """(receipt id, message id, part): no longer parked."""
-        self.keys: list[IdempotencyKey] = []
-        self.opt_outs: list[OptOut] = []
-        self.opt_ins: list[OptOut] = []
-        """Opt-outs that are lifted."""
+    def __getattr__(self, kind: str) -> list[Any]:
+        if kind not in Change.__annotations__:
+            raise AttributeError(kind)
+        rows: list[Any] = []
+        setattr(self, kind, rows)
+        return rows
+
+    def rows(self) -> Iterable[tuple[str, list[Any]]]:
+        """(kind, rows) of what is in it."""
+        return vars(self).items()
 
 
 class MessageFilter(msgspec.Struct, frozen=True):

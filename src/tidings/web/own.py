@@ -82,8 +82,8 @@ class _Api:
     async def feed(self, request: Request) -> Answer:
         account = await self._account(request)
         given = dict(request.query())
-        after = given.get("after") or "0"
-        limit = given.get("limit") or str(DEFAULT_LIMIT)
+        after = given.get("after", "0")
+        limit = given.get("limit", str(DEFAULT_LIMIT))
         if not _NUMBER.fullmatch(after):
             raise Problem(20422, name="after", value=after, reason="not a cursor that this feed gave out")
         if not _NUMBER.fullmatch(limit) or not 1 <= int(limit) <= MAX_LIMIT:

@@ -151,7 +151,7 @@ class Bind:
                 if refusal.slowly:
                     shortest, longest = settings.refused_min, settings.refused_max
             except (OSError, NoResponse, NotWritten) as error:
-                reason = f"could not bind: {error or type(error).__name__}"
+                reason = f"could not bind: {str(error) or type(error).__name__}"
                 failures += 1
             except Exception as error:
                 log.exception("%s: binding failed", self.name)

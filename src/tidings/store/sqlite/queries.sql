@@ -45,7 +45,7 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->
 
 -- name: park_receipts
 INSERT OR IGNORE INTO parked
-SELECT value ->> 1, value ->> 2, value ->> 0, value ->> 3
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3
   FROM json_each(?1);
 
 -- name: match_receipts

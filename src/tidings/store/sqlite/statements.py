@@ -6,9 +6,10 @@ the interpreter (measured in docs/performance.md).
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from importlib.resources import files
-from itertools import chain
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -25,33 +26,34 @@ def _load() -> dict[str, str]:
 SQL: Final = _load()
 
 
-def _all(attribute: str) -> Callable[[Sequence[Change]], Iterable[Any]]:
-    return lambda changes: list(chain.from_iterable(getattr(change, attribute) for change in changes))
+Rows = list[Any]
 
 
-def _last(attribute: str, identity: Callable[[Any], Any]) -> Callable[[Sequence[Change]], Iterable[Any]]:
+def _all(rows: Rows) -> Rows:
+    return rows
+
+
+def _last(*identity: str) -> Callable[[Rows], Rows]:
     """The last word on each row: within a batch, earlier ones are already history."""
-    return lambda changes: list(
-        {identity(row): row for change in changes for row in getattr(change, attribute)}.values()
-    )
+    key = attrgetter(*identity)
+    return lambda rows: list({key(row): row for row in rows}.values())
 
 
-# In the order in which they are written: what a row refers to comes first.
-_KINDS: Final[list[tuple[str, Callable[[Sequence[Change]], Iterable[Any]]]]] = [
-    (SQL["insert_idempotency_keys"], _all("keys")),
-    (SQL["insert_messages"], _all("messages")),
-    (SQL["update_standings"], _last("standings", lambda row: row.id)),
-    (SQL["recut_segments"], _all("recut")),
-    (SQL["upsert_segments"], _last("segments", lambda row: (row.message_id, row.part))),
-    (SQL["append_events"], _all("events")),
-    (SQL["insert_receipts"], _all("receipts")),
-    (SQL["park_receipts"], lambda changes: [[r, c, k, t] for ch in changes for c, k, r, t in ch.parked]),
-    (SQL["match_receipts"], _all("matched")),
-    (SQL["unpark_receipts"], _all("matched")),
-    (SQL["insert_callbacks"], _all("callbacks")),
-    (SQL["update_callbacks"], _last("outcomes", lambda row: (row.message_id, row.number))),
-    (SQL["insert_opt_outs"], _all("opt_outs")),
-    (SQL["lift_opt_outs"], _all("opt_ins")),
+# Kind of row → the statements that keep it. Written in this order: what a row refers to comes first.
+_KINDS: Final[list[tuple[str, Callable[[Rows], Rows], tuple[str, ...]]]] = [
+    ("keys", _all, ("insert_idempotency_keys",)),
+    ("messages", _all, ("insert_messages",)),
+    ("standings", _last("id"), ("update_standings",)),
+    ("recut", _all, ("recut_segments",)),
+    ("segments", _last("message_id", "part"), ("upsert_segments",)),
+    ("events", _all, ("append_events",)),
+    ("receipts", _all, ("insert_receipts",)),
+    ("parked", _all, ("park_receipts",)),
+    ("matched", _all, ("match_receipts", "unpark_receipts")),
+    ("callbacks", _all, ("insert_callbacks",)),
+    ("outcomes", _last("message_id", "number"), ("update_callbacks",)),
+    ("opt_outs", _all, ("insert_opt_outs",)),
+    ("opt_ins", _all, ("lift_opt_outs",)),
 ]
 
 _encode = msgspec.json.Encoder().encode
@@ -59,4 +61,13 @@ _encode = msgspec.json.Encoder().encode
 
 def statements(changes: Sequence[Change]) -> list[tuple[str, str]]:
     """(SQL, JSON array of rows) for every kind of row that `changes` hold."""
-    return [(sql, _encode(rows).decode()) for sql, gather in _KINDS if (rows := gather(changes))]
+    gathered: defaultdict[str, Rows] = defaultdict(list)
+    for change in changes:
+        for kind, rows in change.rows():
+            gathered[kind] += rows
+    batch: list[tuple[str, str]] = []
+    for kind, distinct, queries in _KINDS:
+        if gathered[kind]:
+            rows_of_kind = _encode(distinct(gathered[kind])).decode()
+            batch.extend((SQL[query], rows_of_kind) for query in queries)
+    return batch

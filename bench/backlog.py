@@ -1,0 +1,1 @@
+def run(*, messages: int, seconds: int) -> bool: return True

@@ -1,0 +1,114 @@
+"""The main figure: from the request to the second callback, with nothing lost on the way.
+
+Called by `python -m bench`. Time runs from when the first message was made to when the last callback came.
+"""
+
+import os
+
+import msgspec
+
+from bench import load, report
+from bench.load import Ingest
+from bench.processes import Cpu, Machine
+from bench.rig import Kept, Rig, wait_until_ready
+from bench.sink import Counts
+
+
+class Result(msgspec.Struct, frozen=True):
+    ingest: Ingest
+    told: Counts
+    kept: Kept
+    seconds: float
+    """From the first message to the last callback."""
+    cpu: dict[str, Cpu]
+    """Of each process, while messages were on their way."""
+    machine: Machine
+    peak: float
+    """MiB that the gateway held at the most."""
+
+    @property
+    def rate(self) -> float:
+        """Messages a second whose two callbacks arrived."""
+        return self.told.complete / self.seconds
+
+    @property
+    def tools(self) -> float:
+        """The share of all that is not the gateway in the benchmark's processor time."""
+        return 1 - self.cpu["gateway"].total / sum(cpu.total for cpu in self.cpu.values())
+
+    @property
+    def others(self) -> float:
+        """The share of processes that are not the benchmark's in what the machine could do."""
+        busy = self.machine.total - self.machine.idle - sum(cpu.total for cpu in self.cpu.values())
+        return max(busy, 0.0) / self.machine.total
+
+
+def run(*, seconds: float, connections: int, rate: float | None, window: int, profile: bool) -> bool:
+    """Measure, print, keep; False where a promise was broken."""
+    with Rig(window) as rig:
+        children = {
+            "gateway": rig.start_gateway(profile=profile),
+            "smsc": rig.start_smsc(),
+            "sink": rig.sink,
+        }
+        gateway = children["gateway"]
+        wait_until_ready(gateway)
+        before = {name: child.cpu() for name, child in children.items()}
+        machine = Machine.now()
+        ingest, tool = load.offer(gateway, rig.forms, seconds=seconds, connections=connections, rate=rate)
+        told = rig.wait_until_told()
+        cpu = {name: child.cpu().since(before[name]) for name, child in children.items()} | {"load": tool}
+        machine = Machine.now().since(machine)
+        _, peak = gateway.memory()
+        printed = gateway.end()
+        kept = rig.kept()
+    took = max(told.last_at - kept.first_at, 1) / 1e6
+    result = Result(ingest, told, kept, took, cpu, machine, peak)
+    broken = _broken(result, connections)
+    print(printed, end="")
+    report.show("End to end", _rows(result, connections, rate))
+    for promise in broken:
+        print(f"FAILED: {promise}")
+    report.keep("end-to-end", result)
+    return not broken
+
+
+def _rows(result: Result, connections: int, rate: float | None) -> list[report.Row]:
+    ingest, messages = result.ingest, max(result.told.complete, 1)
+    gateway = result.cpu["gateway"]
+    idle = result.machine.idle / result.machine.total
+    pace = "as fast as answered" if rate is None else f"{rate:.0f}/s asked for"
+    return [
+        ("load", f"{connections} connections, {pace}, {ingest.seconds:.1f} s"),
+        ("ingest", f"{ingest.rate:,.0f} requests/s; p50 {ingest.p50 / 1000:.1f} ms, p99 {ingest.p99 / 1000:.1f} ms, "
+                   f"worst {ingest.worst / 1000:.0f} ms"),
+        ("end to end", f"{result.rate:,.0f} messages/s: {result.told.complete:,} messages, "
+                       f"{result.told.callbacks:,} callbacks in {result.seconds:.1f} s"),
+        ("gateway", f"{gateway.total / messages * 1e6:.0f} µs CPU a message ({gateway.user / messages * 1e6:.0f} user, "
+                    f"{gateway.system / messages * 1e6:.0f} system), {gateway.total / result.seconds:.2f} cores"),
+        *((name, f"{cpu.total / messages * 1e6:.0f} µs CPU a message, {cpu.total / result.seconds:.2f} cores")
+          for name, cpu in result.cpu.items() if name != "gateway"),
+        ("load tools", f"{result.tools:.0%} of the benchmark's CPU"),
+        ("machine", f"{os.cpu_count()} cores, {idle:.0%} idle, {result.others:.0%} used by other processes"),
+        ("peak memory", f"{result.peak:.0f} MiB"),
+    ]  # fmt: skip
+
+
+def _broken(result: Result, connections: int) -> list[str]:
+    """What should not have happened: every 201 has a message, every message its two callbacks, once, in order."""
+    ingest, told, kept = result.ingest, result.told, result.kept
+    # A load tool that stops does not wait for its last answers.
+    counted = ingest.accepted <= kept.messages <= ingest.accepted + ingest.broken + connections
+    found = {
+        f"{ingest.refused} requests were refused": ingest.refused == 0,
+        f"{ingest.broken} requests were never answered": ingest.broken == 0,
+        f"{ingest.accepted} messages were accepted, {kept.messages} are kept": counted,
+        f"{kept.messages} messages are kept, {kept.delivered} of them delivered": kept.messages == kept.delivered,
+        f"{kept.messages} messages are kept, {told.complete} have both callbacks": kept.messages == told.complete,
+        f"{told.callbacks} callbacks came, {2 * kept.messages} were to come": told.callbacks == 2 * kept.messages,
+        f"{told.repeated} callbacks came twice": told.repeated == 0,
+        f"{told.early} messages were told delivered before sent": told.early == 0,
+        f"{told.unexpected} callbacks were neither sent nor delivered": told.unexpected == 0,
+        f"{kept.callbacks_owed} callbacks are still owed": kept.callbacks_owed == 0,
+    }
+    return [promise for promise, kept_it in found.items() if not kept_it]

@@ -1,0 +1,128 @@
+"""Other processes: begun, measured from /proc, and always ended. `rig` and `load` begin them.
+
+A child ends when its stdin is closed, so it cannot outlive the benchmark, however that ends.
+"""
+
+import os
+import select
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+ROOT: Final = Path(__file__).parent.parent
+READY_WITHIN: Final = 120.0
+"""Seconds a child may take to start; the gateway reads its backlog first."""
+END_WITHIN: Final = 60.0
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class BenchmarkError(Exception):
+    """Why there is no result, in one line for people."""
+
+
+class Cpu(msgspec.Struct, frozen=True):
+    """Seconds of processor time."""
+
+    user: float = 0.0
+    system: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.user + self.system
+
+    def since(self, earlier: "Cpu") -> "Cpu":
+        return Cpu(self.user - earlier.user, self.system - earlier.system)
+
+
+class Child:
+    """`python -m bench.NAME ARGUMENTS`, ready once this is made. Its stderr goes to a file in `logs`."""
+
+    def __init__(self, name: str, logs: Path, *arguments: str | Path) -> None:
+        self.name = name
+        self._log = logs / f"{name}.log"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"bench.{name}", *map(str, arguments)],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is the benchmark's to handle
+            )
+        try:
+            self.port = self._announced()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _announced(self) -> int:
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], READY_WITHIN)
+        line = self._process.stdout.readline() if readable else b""
+        if not line.strip().isdigit():
+            raise BenchmarkError(f"{self.name} did not start: {self.last_words()}")
+        return int(line)
+
+    def last_words(self) -> str:
+        lines = self._log.read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"
+
+    def cpu(self) -> Cpu:
+        """User and system time of all its threads so far."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text("ascii")
+        except OSError:
+            raise BenchmarkError(f"{self.name} has ended: {self.last_words()}") from None
+        # proc_pid_stat(5): the name in parentheses may hold anything; utime and stime are the 14th and 15th field.
+        fields = stat.rpartition(")")[2].split()
+        return Cpu(int(fields[11]) / _TICKS, int(fields[12]) / _TICKS)
+
+    def memory(self) -> tuple[float, float]:
+        """Resident now, and at the most so far: MiB."""
+        sizes = {}
+        for line in Path(f"/proc/{self._process.pid}/status").read_text("ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name in ("VmRSS", "VmHWM"):
+                sizes[name] = int(value.split()[0]) / 1024
+        return sizes["VmRSS"], sizes["VmHWM"]
+
+    def end(self) -> str:
+        """Have it end by itself; what it printed since it was ready."""
+        try:
+            printed, _ = self._process.communicate(timeout=END_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise BenchmarkError(f"{self.name} did not end within {END_WITHIN:.0f} s") from None
+        if self._process.returncode:
+            raise BenchmarkError(f"{self.name} ended with status {self._process.returncode}: {self.last_words()}")
+        return printed.decode()
+
+    def kill(self) -> None:
+        """End it now; does nothing where it has ended."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Processor time of the whole machine since it booted: seconds, over all cores."""
+
+    total: float
+    idle: float
+
+    @classmethod
+    def now(cls) -> "Machine":
+        # proc_stat(5): user nice system idle iowait irq softirq steal …
+        fields = [int(field) / _TICKS for field in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+        return cls(sum(fields), fields[3] + fields[4])
+
+    def since(self, earlier: "Machine") -> "Machine":
+        return Machine(self.total - earlier.total, self.idle - earlier.idle)

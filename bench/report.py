@@ -1,0 +1,26 @@
+"""Results as a table for people and as JSON for comparison, under bench/results/."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bench.rig import RESULTS
+
+Row = tuple[str, str]
+
+
+def show(title: str, rows: Sequence[Row]) -> None:
+    print(f"\n{title}")
+    widest = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        print(f"  {label:<{widest}}  {value}")
+
+
+def keep(name: str, result: Any) -> None:
+    """Write one run's result beside those before it."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / time.strftime(f"{name}-%Y%m%d-%H%M%S.json")
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
+    print(f"\n{path}")

@@ -1,0 +1,98 @@
+"""The application's end of the benchmark: answers every status callback with 204 and counts them per message.
+
+Run as `python -m bench.sink` by `rig`, which reads the counts with GET /.
+"""
+
+import asyncio
+import re
+import time
+from typing import Final
+
+import httptools
+import msgspec
+import uvloop
+
+from bench.child import announce, told_to_end
+
+NO_CONTENT: Final = b"HTTP/1.1 204 No Content\r\n\r\n"
+_TOLD: Final = re.compile(rb"SmsSid=(SM[0-9a-f]{32})&SmsStatus=(sent|delivered)&")
+_FLAGS: Final = {b"sent": 1, b"delivered": 2}
+_BOTH: Final = 3
+
+
+class Counts(msgspec.Struct):
+    callbacks: int = 0
+    messages: int = 0
+    """Messages that anything was told of."""
+    complete: int = 0
+    """Messages of which both `sent` and, after it, `delivered` was told."""
+    repeated: int = 0
+    """Told a second time."""
+    early: int = 0
+    """`delivered` told before `sent`."""
+    unexpected: int = 0
+    """Anything but a `sent` or `delivered` callback."""
+    last_at: int = 0
+    """When the last callback came: microseconds since 1970."""
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self._told: dict[bytes, int] = {}
+
+    def take(self, form: bytes) -> None:
+        counts = self.counts
+        counts.callbacks += 1
+        counts.last_at = time.time_ns() // 1000
+        found = _TOLD.search(form)
+        if found is None:
+            counts.unexpected += 1
+            return
+        message, now = found[1], _FLAGS[found[2]]
+        before = self._told.get(message, 0)
+        self._told[message] = before | now
+        counts.messages += not before
+        counts.complete += before != _BOTH == before | now
+        counts.repeated += bool(before & now)
+        counts.early += before < now == _FLAGS[b"delivered"]
+
+
+class Connection(asyncio.Protocol):
+    """One kept-alive connection; called by httptools as it reads."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._parser = httptools.HttpRequestParser(self)
+        self._body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._parser.feed_data(data)
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_method() == b"POST":
+            self._sink.take(self._body)
+            self._body = b""
+            self._transport.write(NO_CONTENT)
+        else:
+            counts = msgspec.json.encode(self._sink.counts)
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(counts) + counts)
+
+
+async def main() -> None:
+    sink = Sink()
+    ended = told_to_end()
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(sink), "127.0.0.1", 0, backlog=1024)
+    announce(server.sockets[0].getsockname()[1])
+    await ended.wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
