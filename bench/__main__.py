@@ -15,11 +15,17 @@ from bench.processes import BenchmarkError
 @click.group(invoke_without_command=True)
 @click.option("--seconds", default=10, show_default=True, help="How long to load it.")
 @click.option("--connections", default=64, show_default=True, help="HTTP connections of the load tool.")
-@click.option("--rate", type=float, help="Requests a second, to see latencies below the limit [default: as fast as answered].")
+@click.option(
+    "--rate",
+    type=float,
+    help="Requests a second, to see latencies below the limit [default: as fast as answered].",
+)
 @click.option("--window", default=500, show_default=True, help="Unanswered submissions at the carrier.")
 @click.option("--profile", is_flag=True, help="Show where the gateway's event loop spends its time (much slower).")
 @click.pass_context
-def main(context: click.Context, seconds: int, connections: int, rate: float | None, window: int, profile: bool) -> None:
+def main(
+    context: click.Context, seconds: int, connections: int, rate: float | None, window: int, profile: bool
+) -> None:
     """End to end: load tool → gateway → SMSC → receipts → status callbacks. Fails where anything is lost."""
     if context.invoked_subcommand is None:
         well = end_to_end.run(seconds=seconds, connections=connections, rate=rate, window=window, profile=profile)

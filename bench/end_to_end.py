@@ -22,6 +22,8 @@ class Result(msgspec.Struct, frozen=True):
     """From the first message to the last callback."""
     cpu: dict[str, Cpu]
     """Of each process, while messages were on their way."""
+    loop: Cpu
+    """Of the gateway's, what its event loop's thread used; the others write and read the store."""
     machine: Machine
     peak: float
     """MiB that the gateway held at the most."""
@@ -54,16 +56,16 @@ def run(*, seconds: float, connections: int, rate: float | None, window: int, pr
         gateway = children["gateway"]
         wait_until_ready(gateway)
         before = {name: child.cpu() for name, child in children.items()}
-        machine = Machine.now()
+        loop, machine = gateway.cpu_of_loop(), Machine.now()
         ingest, tool = load.offer(gateway, rig.forms, seconds=seconds, connections=connections, rate=rate)
         told = rig.wait_until_told()
         cpu = {name: child.cpu().since(before[name]) for name, child in children.items()} | {"load": tool}
-        machine = Machine.now().since(machine)
+        loop, machine = gateway.cpu_of_loop().since(loop), Machine.now().since(machine)
         _, peak = gateway.memory()
         printed = gateway.end()
         kept = rig.kept()
     took = max(told.last_at - kept.first_at, 1) / 1e6
-    result = Result(ingest, told, kept, took, cpu, machine, peak)
+    result = Result(ingest, told, kept, took, cpu, loop, machine, peak)
     broken = _broken(result, connections)
     print(printed, end="")
     report.show("End to end", _rows(result, connections, rate))
@@ -86,6 +88,8 @@ def _rows(result: Result, connections: int, rate: float | None) -> list[report.R
                        f"{result.told.callbacks:,} callbacks in {result.seconds:.1f} s"),
         ("gateway", f"{gateway.total / messages * 1e6:.0f} µs CPU a message ({gateway.user / messages * 1e6:.0f} user, "
                     f"{gateway.system / messages * 1e6:.0f} system), {gateway.total / result.seconds:.2f} cores"),
+        ("its event loop", f"{result.loop.total / messages * 1e6:.0f} µs CPU a message, "
+                           f"{result.loop.total / result.seconds:.2f} cores"),
         *((name, f"{cpu.total / messages * 1e6:.0f} µs CPU a message, {cpu.total / result.seconds:.2f} cores")
           for name, cpu in result.cpu.items() if name != "gateway"),
         ("load tools", f"{result.tools:.0%} of the benchmark's CPU"),

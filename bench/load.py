@@ -41,7 +41,9 @@ class Ingest(msgspec.Struct, frozen=True):
         return self.requests / self.seconds
 
 
-def offer(gateway: Child, forms: Path, *, seconds: float, connections: int, rate: float | None) -> tuple[Ingest, Cpu]:
+def offer(
+    gateway: Child, forms: Path, *, seconds: float, connections: int, rate: float | None
+) -> tuple[Ingest, Cpu]:
     """Send the forms in turn: `rate` a second, or (None) as fast as they are answered. Returns what that cost, too."""
     url = f"http://127.0.0.1:{gateway.port}/2010-04-01/Accounts/AC{ACCOUNT}/Messages.json"
     if rate is None:
@@ -54,7 +56,9 @@ def offer(gateway: Child, forms: Path, *, seconds: float, connections: int, rate
         command += [str(seconds), str(connections), str(rate)]
     before = _children()
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + GRACE, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + GRACE, check=True
+        )
         ingest = msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Ingest)
     except subprocess.TimeoutExpired:
         raise BenchmarkError(f"{command[0]} did not end {GRACE:.0f} s after its time") from None

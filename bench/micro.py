@@ -1,1 +1,180 @@
-def run() -> None: ...
+"""What single operations cost: the steps that every message takes, each in a loop of its own.
+
+Called by `python -m bench micro`. The best of some rounds counts: what disturbs a round only makes it slower.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from timeit import Timer
+from typing import Final
+
+import uvloop
+
+from bench import report
+from bench.processes import Child
+from bench.rig import RESULTS
+from tidings import text
+from tidings.callbacks import forms
+from tidings.callbacks.exchange import Request
+from tidings.callbacks.guard import Guard
+from tidings.callbacks.signing import twilio_signature
+from tidings.callbacks.transport import Transport
+from tidings.carriers.smpp import pdu, profile, receipt
+from tidings.carriers.smpp.pdu import Command, ShortMessage
+from tidings.clock import SystemClock
+from tidings.dialects import twilio
+from tidings.ids import new_id
+from tidings.lifecycle import Kind, Status
+from tidings.model import Account, Direction, Event, Message, Standing
+from tidings.store.base import Change
+from tidings.store.sqlite import SqliteStore
+
+ROUNDS: Final = 5
+ROUND_SECONDS: Final = 0.1
+POSTS: Final = 3000
+CONCURRENCY: Final = 32
+COMMITS: Final = 5000
+
+NOW: Final = SystemClock().now()
+BODY: Final = "Your verification code is 123456. It is valid for ten minutes."
+URL: Final = "http://127.0.0.1:8080/status"
+ACCOUNT: Final = Account("be" * 16, "benchmark", "benchmark", NOW)
+
+
+def message(callback_url: str = URL) -> Message:
+    measure = text.measure(BODY)
+    return Message(
+        new_id(NOW),
+        ACCOUNT.id,
+        twilio.NAME,
+        Direction.OUTBOUND_API,
+        "+15552230000",
+        "+15551239999",
+        BODY,
+        measure.encoding,
+        measure.segments,
+        callback_url,
+        None,
+        NOW,
+    )
+
+
+def event(of: Message, status: Status = Status.SENT) -> Event:
+    detail = {"carrier": "main", "carrier_id": "1234567890"}
+    return Event(of.id, 3, of.account, NOW, Kind.ACCEPTED, status, True, True, 1, None, detail)
+
+
+def run() -> None:
+    """Measure, print, keep: microseconds by operation."""
+    costs = {name: _cost(operation) for name, operation in _operations().items()}
+    RESULTS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=RESULTS) as directory:
+        costs |= uvloop.run(_commit(Path(directory)))
+        costs |= _callbacks(Path(directory))
+    report.show("Operations", [(name, f"{cost:8.2f} µs") for name, cost in costs.items()])
+    report.keep("micro", costs)
+
+
+def _cost(operation: Callable[[], object]) -> float:
+    timer = Timer(operation)
+    count = max(1, int(ROUND_SECONDS / max(timer.timeit(100) / 100, 1e-8)))
+    return min(timer.repeat(ROUNDS, count)) / count * 1e6
+
+
+def _operations() -> dict[str, Callable[[], object]]:
+    asked = message()
+    told = event(asked)
+    standing = Standing(asked.id, Status.QUEUED, 1, NOW, carrier="main", due_at=NOW)
+    params = [("To", asked.recipient), ("From", asked.sender), ("Body", BODY), ("StatusCallback", URL)]
+    form = twilio.callback_params(asked, told)
+    submit = ShortMessage(
+        source_addr_ton=1,
+        source_addr_npi=1,
+        source_addr="15552230000",
+        dest_addr_ton=1,
+        dest_addr_npi=1,
+        destination_addr="15551239999",
+        registered_delivery=1,
+        short_message=text.encode_gsm7(BODY),
+    )
+    submit_frame = pdu.encode(Command.SUBMIT_SM, 1, submit)
+    said = b"id:1234567890 sub:001 dlvrd:001 submit date:2611211728 done date:2611211728 stat:DELIVRD err:000 text:Your"
+    tlvs = {pdu.Tag.RECEIPTED_MESSAGE_ID: b"1234567890\0", pdu.Tag.MESSAGE_STATE: b"\x02"}
+    deliver_frame = pdu.encode(Command.DELIVER_SM, 1, ShortMessage(esm_class=4, short_message=said), tlvs=tlvs)
+    rules = profile.load("simulator")
+
+    def parse_receipt() -> object:
+        return receipt.parse(
+            carrier="main",
+            received_at=NOW,
+            source="15551239999",
+            destination="15552230000",
+            esm_class=4,
+            text=said,
+            tlvs=tlvs,
+            raw=deliver_frame.hex(),
+            profile=rules,
+        )
+
+    return {
+        "text.measure": lambda: text.measure(BODY),
+        "text.measure, UCS-2": lambda: text.measure(BODY + "✓"),
+        "twilio.parse_create": lambda: twilio.parse_create(params),
+        "twilio.message_json": lambda: twilio.message_json(asked, standing),
+        "ids.new_id": lambda: new_id(NOW),
+        "pdu.encode submit_sm": lambda: pdu.encode(Command.SUBMIT_SM, 1, submit),
+        "pdu.decode submit_sm": lambda: pdu.decode(submit_frame),
+        "pdu.decode deliver_sm": lambda: pdu.decode(deliver_frame),
+        "receipt.parse": parse_receipt,
+        "signing.twilio_signature": lambda: twilio_signature(ACCOUNT.auth_token, URL, form),
+        "forms.compose": lambda: forms.compose(asked, told, ACCOUNT),
+    }
+
+
+async def _commit(directory: Path) -> dict[str, float]:
+    """What it takes the event loop's thread and the clock to keep one change, many at once: a message, its event."""
+    store = SqliteStore(directory / "commit.db")
+    await store.open()
+    changes = []
+    for _ in range(COMMITS):
+        made = message()
+        change = Change()
+        change.messages.append(made)
+        change.standings.append(Standing(made.id, Status.QUEUED, 1, NOW, carrier="main", due_at=NOW))
+        change.events.append(event(made, Status.QUEUED))
+        changes.append(change)
+    began, used = time.perf_counter(), time.thread_time()
+    for first in range(0, COMMITS, CONCURRENCY * 4):
+        await asyncio.gather(*map(store.commit, changes[first : first + CONCURRENCY * 4]))
+    taken, used = time.perf_counter() - began, time.thread_time() - used
+    await store.close()
+    return {"store.commit, clock": taken / COMMITS * 1e6, "store.commit, CPU of the loop": used / COMMITS * 1e6}
+
+
+def _callbacks(directory: Path) -> dict[str, float]:
+    sink = Child("sink", directory)
+    try:
+        return uvloop.run(_post(f"http://127.0.0.1:{sink.port}/status"))
+    finally:
+        sink.kill()
+
+
+async def _post(url: str) -> dict[str, float]:
+    """What one callback costs the event loop's thread, kept-alive connections in use all the time."""
+    transport = Transport(Guard(allow_private=True))
+    told = message(url)
+    request: Request = forms.compose(told, event(told), ACCOUNT)
+
+    async def post(count: int) -> None:
+        for _ in range(count):
+            await transport.send(request)
+
+    await asyncio.gather(*(post(1) for _ in range(CONCURRENCY)))
+    used = time.thread_time()
+    await asyncio.gather(*(post(POSTS // CONCURRENCY) for _ in range(CONCURRENCY)))
+    used = time.thread_time() - used
+    await transport.close()
+    return {"transport.send, CPU": used / (POSTS // CONCURRENCY * CONCURRENCY) * 1e6}

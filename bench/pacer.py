@@ -10,7 +10,7 @@ import time
 from collections import deque
 from itertools import cycle
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -79,8 +79,7 @@ class Connection(asyncio.Protocol):
         self._due: float | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._pacer.free(self)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -73,9 +73,16 @@ class Child:
         return lines[-1] if lines else "it said nothing"
 
     def cpu(self) -> Cpu:
-        """User and system time of all its threads so far."""
+        """What all its threads have used so far."""
+        return self._cpu("stat")
+
+    def cpu_of_loop(self) -> Cpu:
+        """What its first thread has used so far, the one that runs the event loop."""
+        return self._cpu(f"task/{self._process.pid}/stat")
+
+    def _cpu(self, file: str) -> Cpu:
         try:
-            stat = Path(f"/proc/{self._process.pid}/stat").read_text("ascii")
+            stat = Path(f"/proc/{self._process.pid}/{file}").read_text("ascii")
         except OSError:
             raise BenchmarkError(f"{self.name} has ended: {self.last_words()}") from None
         # proc_pid_stat(5): the name in parentheses may hold anything; utime and stime are the 14th and 15th field.
@@ -121,7 +128,9 @@ class Machine(msgspec.Struct, frozen=True):
     @classmethod
     def now(cls) -> "Machine":
         # proc_stat(5): user nice system idle iowait irq softirq steal …
-        fields = [int(field) / _TICKS for field in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]]
+        fields = [
+            int(field) / _TICKS for field in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]
+        ]
         return cls(sum(fields), fields[3] + fields[4])
 
     def since(self, earlier: "Machine") -> "Machine":

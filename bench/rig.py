@@ -96,11 +96,19 @@ class Rig:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.sink.port}/", timeout=10) as answer:
             return msgspec.json.decode(answer.read(), type=Counts)
 
-    def kept(self) -> Kept:
+    def _ask_store(self, query: str) -> tuple[int, ...]:
+        """One row of numbers; NULL is 0."""
         with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as store:
-            [messages] = store.execute("SELECT count(*), sum(status = 'delivered'), min(created_at) FROM messages")
-            [callbacks] = store.execute("SELECT sum(state <> 'done'), sum(state = 'done') FROM callbacks")
-        return Kept(messages[0], messages[1] or 0, callbacks[0] or 0, callbacks[1] or 0, messages[2] or 0)
+            return tuple(number or 0 for number in store.execute(query).fetchone())
+
+    def receipts(self) -> int:
+        """How many receipts the store holds; cheap beside a large backlog."""
+        return self._ask_store("SELECT count(*) FROM receipts")[0]
+
+    def kept(self) -> Kept:
+        messages = self._ask_store("SELECT count(*), sum(status = 'delivered'), min(created_at) FROM messages")
+        callbacks = self._ask_store("SELECT sum(state <> 'done'), sum(state = 'done') FROM callbacks")
+        return Kept(messages[0], messages[1], callbacks[0], callbacks[1], messages[2])
 
     def wait_until_told(self) -> Counts:
         """Wait until the application knows of every message that it was delivered, or hears nothing any more."""

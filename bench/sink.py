@@ -6,7 +6,7 @@ Run as `python -m bench.sink` by `rig`, which reads the counts with GET /.
 import asyncio
 import re
 import time
-from typing import Final
+from typing import Final, cast
 
 import httptools
 import msgspec
@@ -55,7 +55,7 @@ class Sink:
         counts.messages += not before
         counts.complete += before != _BOTH == before | now
         counts.repeated += bool(before & now)
-        counts.early += before < now == _FLAGS[b"delivered"]
+        counts.early += not before and now == _FLAGS[b"delivered"]
 
 
 class Connection(asyncio.Protocol):
@@ -67,8 +67,7 @@ class Connection(asyncio.Protocol):
         self._body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

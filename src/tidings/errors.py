@@ -60,7 +60,7 @@ CATALOGUE: Final[dict[int, Entry]] = _catalogue(
     (20009, 409, "The message is still on its way; it can be changed once it has come to its end"),
     (20404, 404, "There is nothing here"),
     (20409, 409, "The idempotency key was used before, for a request with other parameters"),
-    (20413, 413, "The request body is too long"),
+    (20413, 413, "The request is too long"),
     (20422, 422, "A parameter is not valid"),
     (20429, 429, "Too many requests are being answered at once; wait a little and send it again"),
     (20500, 500, "Something went wrong here; it has been logged"),

@@ -1,6 +1,6 @@
 """Runs a gateway behind uvicorn until it is told to stop, then stops it in order.
 
-`tidings serve` and `tidings demo` call `serve`. SIGTERM and SIGINT drain: no new connections, requests under way
+`tidings serve` and `tidings demo` call `serve`; `tidings listen` has an application of its own. SIGTERM and SIGINT drain: no new connections, requests under way
 are answered, then the gateway stops as `app` says. A second signal ends at once.
 """
 
@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tidings.app import Gateway
 from tidings.web.app import build
@@ -21,8 +22,13 @@ from tidings.web.app import build
 log = logging.getLogger(__name__)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with signals left to us."""
+class HttpServer(uvicorn.Server):
+    """uvicorn in front of one application, with signals and logging left to us."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(application, log_config=None, access_log=False, lifespan="off", server_header=False)
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -56,9 +62,7 @@ async def serve(
         loop.add_signal_handler(number, _stop_or_end, stop)
     _calm_the_collector()
     await gateway.start()
-    server = _Server(
-        uvicorn.Config(build(gateway), log_config=None, access_log=False, lifespan="off", server_header=False)
-    )
+    server = HttpServer(build(gateway))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     running = asyncio.create_task(_until(stop, while_running))
     try:

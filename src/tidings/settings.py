@@ -22,6 +22,8 @@ from tidings.ids import from_any
 PREFIX: Final = "TIDINGS_"
 DEVELOPMENT: Final = {"TIDINGS_ACCOUNT_SID", "TIDINGS_AUTH_TOKEN"}
 """Fix the credentials of the account that the development setting makes."""
+CLIENT: Final = {"TIDINGS_URL"}
+"""Where `tidings send` finds the gateway: no setting of the gateway's own."""
 NUMBERS: Final = ("+15005550006", *(f"+1555123{last:04}" for last in range(10)))
 """Senders of the development setting's account."""
 
@@ -115,7 +117,7 @@ def load(path: Path | None, environment: Mapping[str, str] = os.environ) -> Sett
 
 def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> None:
     for name, value in sorted(environment.items()):
-        if not name.startswith(PREFIX) or name in DEVELOPMENT:
+        if not name.startswith(PREFIX) or name in DEVELOPMENT | CLIENT:
             continue
         section, _, rest = name.removeprefix(PREFIX).lower().partition("_")
         if section not in Settings.__struct_fields__ or not rest:

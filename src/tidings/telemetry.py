@@ -16,9 +16,16 @@ Form = Literal["human", "json"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
-_CHATTY: Final = ("uvicorn", "httpx", "httpcore", "twilio", "asyncio")
+_CHATTY: Final = ("uvicorn", "asyncio")
 """Libraries whose info is about themselves: only their warnings are logged, unless everything is."""
-_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 13: "\\r", 9: "\\t"}
+_CLIENTS: Final = ("httpx", "httpcore", "twilio")
+"""They would log requests as they are, texts included: warnings only, always."""
+CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    10: "\\n",
+    13: "\\r",
+    9: "\\t",
+}
+"""For `str.translate`: what comes from outside may not end a line or move the cursor."""
 
 
 def configure(level: str = "info", form: Form = "human", stream: TextIO | None = None) -> None:
@@ -31,13 +38,15 @@ def configure(level: str = "info", form: Form = "human", stream: TextIO | None =
     logging.raiseExceptions = False  # a log nobody reads any more must not stop what it tells of
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else logging.WARNING)
+    for name in _CLIENTS:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class _Human(logging.Formatter):
     """`2026-11-21T17:28:16.123456Z warning gateway.receipts: receipt parked …`; a traceback follows, indented."""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage().translate(_CONTROLS)
+        message = record.getMessage().translate(CONTROLS)
         line = f"{_at(record)} {record.levelname.lower():<7} {_room(record)}: {message}"
         if trace := self._trace(record):
             line += "\n" + "\n".join(f"    {text}" for text in trace.splitlines())

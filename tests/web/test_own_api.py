@@ -89,6 +89,12 @@ def test_a_new_message_waits_for_its_carrier(site: "Site") -> None:
     }
 
 
+def test_the_password_in_a_callback_url_is_not_shown(site: "Site") -> None:
+    url = "https://user:secret@a.example/x?to=b@c"
+    made = site.client().messages.create(to=TO, from_=FROM, body="Hello", status_callback=url)
+    assert message(site, made.sid)["callback_url"] == "https://***@a.example/x?to=b@c"
+
+
 def test_a_message_is_found_by_any_spelling_of_its_id(site: "Site") -> None:
     made = create(site)
     for spelling in (made, made.upper(), "SM" + made, "MM" + made, dashed(made), dashed(made).upper()):

@@ -3,9 +3,11 @@ from urllib.parse import urlencode
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.types import Message
 
 from tidings.errors import Problem
-from tidings.web.wire import MAX_PARAMETERS, parse_form
+from tidings.web.twilio import refuse
+from tidings.web.wire import MAX_PARAMETERS, Answer, Endpoint, Request, json_answer, parse_form
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -58,3 +60,24 @@ def test_whatever_comes_is_parameters_or_a_problem(raw: bytes) -> None:
         assert problem.http in (400, 413, 422)
     else:
         assert len(params) <= raw.count(b"&") + 1
+
+
+async def test_a_client_that_goes_away_is_not_answered() -> None:
+    received: list[Message] = [
+        {"type": "http.request", "body": b"a=", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return received.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def handle(request: Request) -> Answer:
+        return json_answer(200, await request.form())
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    await Endpoint({"POST": handle}, refuse)(scope, receive, send)
+    assert (received, sent) == ([], [])

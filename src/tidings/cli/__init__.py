@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        from tidings.cli.expected import EXPECTED  # noqa: PLC0415 - it imports every room
+        from tidings.cli.expected import EXPECTED
 
         if not isinstance(error, EXPECTED):
             raise

@@ -14,9 +14,8 @@ from typing import Final
 import click
 
 from tidings.app import open_store
-from tidings.ids import sid
 from tidings.model import Account
-from tidings.settings import Settings, StoreSettings, load
+from tidings.settings import Settings, StoreSettings
 from tidings.store.base import Store
 
 DIRECTORY: Final = Path(".tidings")
@@ -36,11 +35,6 @@ config_option: Final = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="Settings (tidings.toml). Without it: the development setting.",
 )
-
-
-def settings_of(config: Path | None) -> Settings:
-    """The settings in `config`, or of development, with the environment's on top. Raises SettingsError."""
-    return load(config)
 
 
 class Lock:
@@ -117,7 +111,3 @@ async def first_account(directory: Path) -> Account | None:
     async with opened(Settings(store=settings), directory, make=False) as store:
         accounts = await store.accounts()
     return accounts[0] if accounts else None
-
-
-def account_sid(account: Account) -> str:
-    return sid("AC", account.id)

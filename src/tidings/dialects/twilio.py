@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import SECOND
 from tidings.errors import Problem, words
 from tidings.ids import from_sid, sid
@@ -23,8 +24,6 @@ MAX_MEDIA: Final = 10
 """`MediaUrl` parameters (21623)."""
 MAX_VALIDITY: Final = 36_000
 """Seconds (21624)."""
-MAX_URL: Final = 4_000
-"""Characters of a `StatusCallback` (21609)."""
 
 Params = Sequence[tuple[str, str]]
 """Decoded form or query parameters, in the order they came; a name may come more than once."""
@@ -49,12 +48,6 @@ _ASKS_NOTHING: Final = frozenset(
 """Given with these values, a parameter that has no effect has lost none."""
 _TRUTH: Final = {"true": True, "false": False}
 
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-# RFC 3986 §3, in printable ASCII; hostnames by RFC 1123 §2.1, so without underscores (Twilio 21609).
-_URL: Final = re.compile(
-    rf"https?://(?:[!-.0->A-Z\[-~]*@)?(?:{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::(\d{{1,5}}))?(?:[/?#][!-~]*)?",
-    re.IGNORECASE,
-)
 _DONE_DATE: Final = re.compile(
     r"(?:20)??(\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d)(?:[0-5]\d)?"
 )
@@ -77,15 +70,12 @@ def parse_create(params: Params) -> tuple[Order, tuple[str, ...]]:
         _refuse_unserved(params, given)
     if not body:
         raise Problem(21602)
-    callback_url = given.get("StatusCallback") or None
-    if callback_url and not _is_callable(callback_url):
-        raise Problem(21609, value=callback_url)
     order = Order(
         dialect=NAME,
         sender=sender,
         recipient=recipient,
         body=body,
-        callback_url=callback_url,
+        callback_url=_callback_url(given.get("StatusCallback", "")),
         validity=_validity(given.get("ValidityPeriod", "")),
         smart_encoded=_boolean("SmartEncoded", given.get("SmartEncoded", "")),
     )
@@ -156,10 +146,15 @@ def _boolean(name: str, value: str) -> bool:
     return truth
 
 
-def _is_callable(url: str) -> bool:
-    """Whether `url` is http(s) with a valid host; connection overrides may follow as a `#fragment`."""
-    found = _URL.fullmatch(url) if len(url) <= MAX_URL else None
-    return found is not None and 0 < int(found[1] or 80) < 65536
+def _callback_url(value: str) -> str | None:
+    """The URL as given; connection overrides may follow it as a `#fragment`."""
+    if not value:
+        return None
+    try:
+        parse_url(value)
+    except InvalidUrl as error:
+        raise Problem(21609, reason=str(error)) from None
+    return value
 
 
 def message_json(message: Message, standing: Standing) -> dict[str, Any]:

@@ -120,8 +120,10 @@ def _where(given: dict[str, str]) -> MessageFilter:
             # Client libraries spell a date as its midnight, and nobody asks for what was sent in that one second.
             if name == "DateSent" and start % DAY == 0:
                 end = start + DAY
-            starts += [start] if name != "DateSent<" else []
-            ends += [end] if name != "DateSent>" else []
+            if name != "DateSent<":
+                starts.append(start)
+            if name != "DateSent>":
+                ends.append(end)
     return MessageFilter(
         sender=given.get("From"),
         recipient=given.get("To"),

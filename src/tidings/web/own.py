@@ -5,7 +5,6 @@ Twilio's API has no words for most of this: history, evidence, raw receipts, att
 """
 
 import re
-from http import HTTPStatus
 from importlib.resources import files
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 """Events a page of the feed."""
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_PASSWORD: Final = re.compile(r"(?<=://)[^/?#]*@")
 
 
 def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
@@ -59,7 +59,7 @@ class _Api:
         self._store = gateway.store
         self._authenticator = authenticator
         description = files("tidings.web").joinpath("openapi.json").read_bytes()
-        self._openapi = Answer(HTTPStatus.OK, description, [(b"content-type", b"application/json")])
+        self._openapi = Answer(200, description, [(b"content-type", b"application/json")])
 
     async def message(self, request: Request) -> Answer:
         message, standing = await self._message(request)
@@ -67,7 +67,7 @@ class _Api:
         body = message_json(message, standing)
         body["segments"] = [segment_json(segment) for segment in segments]
         body["delivery_unknown"] = await self._delivery_unknown(standing, segments)
-        return json_answer(HTTPStatus.OK, body)
+        return json_answer(200, body)
 
     async def history(self, request: Request) -> Answer:
         message, _ = await self._message(request)
@@ -77,7 +77,7 @@ class _Api:
             "receipts": [receipt_json(receipt) for receipt in await self._store.receipts(message.id)],
             "callbacks": [callback_json(callback) for callback in await self._store.callbacks(message.id)],
         }
-        return json_answer(HTTPStatus.OK, body)
+        return json_answer(200, body)
 
     async def feed(self, request: Request) -> Answer:
         account = await self._account(request)
@@ -93,19 +93,19 @@ class _Api:
             "events": [{"cursor": str(item.cursor), **event_json(item.event)} for item in found],
             "next": str(found[-1].cursor) if found else after,
         }
-        return json_answer(HTTPStatus.OK, body)
+        return json_answer(200, body)
 
     async def openapi(self, request: Request) -> Answer:
         return self._openapi._replace(headers=self._openapi.headers.copy())
 
     async def live(self, request: Request) -> Answer:
-        return json_answer(HTTPStatus.OK, {"live": True})
+        return json_answer(200, {"live": True})
 
     async def ready(self, request: Request) -> Answer:
         readiness = self._gateway.readiness()
         draining = self._gateway.draining
         ready = readiness["store"] and any(readiness["carriers"].values()) and not draining
-        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        status = 200 if ready else 503
         return json_answer(status, {"ready": ready, "draining": draining, **readiness})
 
     async def _account(self, request: Request) -> Account:
@@ -150,7 +150,7 @@ def message_json(message: Message, standing: Standing) -> dict[str, Any]:
         "tries": standing.tries,
         "event_count": standing.events,
         "validity": message.validity,
-        "callback_url": message.callback_url,
+        "callback_url": message.callback_url and _PASSWORD.sub("***@", message.callback_url),
         "created_at": iso(message.created_at),
         "updated_at": iso(standing.updated_at),
         "sent_at": _time(standing.sent_at),

@@ -26,7 +26,7 @@ MAX_KEY: Final = 255
 _SHOWN: Final = 20
 """Parameters without effect that an answer names."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
@@ -121,5 +121,5 @@ def _ignored(names: tuple[str, ...], what: str) -> list[Header]:
         return []
     # A name is whatever the client wrote: as a header it must be escaped.
     shown = ", ".join(quote(name[:100]) for name in names[:_SHOWN])
-    _log.info("parameters without effect for %s: %s", what, shown)
+    log.info("parameters without effect for %s: %s", what, shown)
     return [(b"tidings-ignored-parameters", shown.encode())]

@@ -25,7 +25,7 @@ FORM: Final = b"application/x-www-form-urlencoded"
 
 Header = tuple[bytes, bytes]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -153,10 +153,10 @@ class Endpoint:
         except Disconnected:
             raise
         except StoreError:
-            _log.exception("%s %s: the store failed", request.method, request.path)
+            log.exception("%s %r: the store failed", request.method, request.path)
             return self._refuse(Problem(20503))
         except Exception:
-            _log.exception("%s %s failed", request.method, request.path)
+            log.exception("%s %r failed", request.method, request.path)
             return self._refuse(Problem(20500))
 
 

@@ -1,0 +1,175 @@
+"""The gateway and the SMSC as processes of their own, run by the command line that people run.
+
+Crash tests kill the one and let the other live on; what both have written to disk is read afterwards.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+
+PATIENCE = 20.0
+"""Seconds anything may take on a busy machine before a test calls it stuck."""
+_LOOK_AGAIN = 0.02
+"""Seconds between two looks at what another process does: nothing tells this one when it is done."""
+
+SID = "AC" + "0a" * 16
+TOKEN = "the account's token"
+SENDER = "+15005550006"
+
+_SETTINGS = """
+[server]
+port = {port}
+drain = {drain}
+
+[[account]]
+sid = "{sid}"
+auth_token = "{token}"
+numbers = ["{sender}"]
+
+# Two binds, so that receipts also come by another way than the answers; back within a blink, so that a kill is not
+# followed by a second of nothing; a limit far above the load, so that being throttled does not slow to a crawl.
+[[carrier]]
+name = "main"
+kind = "smpp"
+port = {smsc_port}
+system_id = "tidings"
+password = "tidings"
+profile = "simulator"
+binds = 2
+throughput = 3000
+response_timeout = 5
+reconnect_min = 0.05
+reconnect_max = 0.2
+throttle_pause = 0.05
+
+[[route]]
+to = "+"
+carriers = ["main"]
+
+[callbacks]
+allow_private = true
+"""
+
+
+async def until(condition: Callable[[], Awaitable[object]], within: float = PATIENCE) -> None:
+    """Look until `condition` holds. Raises TimeoutError."""
+    async with asyncio.timeout(within):
+        while not await condition():
+            await asyncio.sleep(_LOOK_AGAIN)
+
+
+def free_port() -> int:
+    """A port nobody listens on now: known before the process that will, and the same each time it is started."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Process:
+    """One `tidings` command at a time; its output is appended to `output`."""
+
+    def __init__(self, output: Path, *arguments: str) -> None:
+        self.output = output
+        self._arguments = arguments
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        assert self._process is None, "it runs"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
+        with self.output.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tidings", *self._arguments, stdout=output, stderr=output, env=environment
+            )
+
+    async def end(self, how: signal.Signals, within: float = PATIENCE) -> int:
+        """Send the signal and wait for the end. Returns the exit status, negative for a signal's."""
+        process, self._process = self._process, None
+        assert process is not None, "it does not run"
+        if process.returncode is None:
+            process.send_signal(how)
+        try:
+            async with asyncio.timeout(within):
+                return await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+
+    async def close(self) -> None:
+        if self._process is not None:
+            await self.end(signal.SIGKILL)
+
+    def check_alive(self) -> None:
+        if self._process is None or self._process.returncode is not None:
+            raise AssertionError(f"tidings {' '.join(self._arguments)} has ended:\n{self.output.read_text()[-4000:]}")
+
+
+class Smsc(Process):
+    """The simulated carrier. It outlives every gateway, and logs each submission before it answers."""
+
+    def __init__(self, directory: Path) -> None:
+        self.port = free_port()
+        self.log = directory / "submitted.jsonl"
+        super().__init__(directory / "smsc.out", "smsc", "--port", str(self.port), "--log", str(self.log))
+
+    async def up(self) -> None:
+        async def listens() -> bool:
+            self.check_alive()
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                return False
+            writer.close()
+            return True
+
+        await until(listens)
+
+
+class Gateway(Process):
+    """`tidings serve`, always on the same port and the same data."""
+
+    def __init__(self, directory: Path, smsc_port: int, drain: float = 15.0) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.database = directory / "data" / "tidings.db"
+        settings = directory / "tidings.toml"
+        settings.write_text(
+            _SETTINGS.format(port=port, drain=drain, sid=SID, token=TOKEN, sender=SENDER, smsc_port=smsc_port)
+        )
+        super().__init__(
+            directory / "gateway.out", "serve", "--config", str(settings), "--data", str(directory / "data")
+        )
+
+    async def ready(self) -> None:
+        """Wait until it accepts messages and has a bind to send them by."""
+
+        async def answers() -> bool:
+            self.check_alive()
+            try:
+                return (await client.get("/health/ready")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        async with self.client() as client:
+            await until(answers)
+
+    def client(self) -> httpx.AsyncClient:
+        """A client with the account's credentials."""
+        return httpx.AsyncClient(base_url=self.url, auth=(SID, TOKEN), timeout=PATIENCE)
+
+    async def kill(self) -> None:
+        assert await self.end(signal.SIGKILL) == -signal.SIGKILL
+
+    async def stop(self) -> float:
+        """SIGTERM. Returns how many seconds the end took; raises for an exit status other than 0."""
+        began = time.monotonic()
+        status = await self.end(signal.SIGTERM)
+        assert status == 0, f"exit status {status}:\n{self.output.read_text()[-4000:]}"
+        return time.monotonic() - began

@@ -1,0 +1,17 @@
+"""A store to test: whatever the test file's `stores` makes, opened before the test and closed after it."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from tidings.store.base import Store
+
+pytest.register_assert_rewrite("conformance")
+
+
+@pytest.fixture
+async def store(stores: Callable[[], Store]) -> AsyncIterator[Store]:
+    store = stores()
+    await store.open()
+    yield store
+    await store.close()
