@@ -4,6 +4,7 @@ Without a command, end to end; `backlog` and `micro` are the other two. The gate
 the environment as always: `TIDINGS_CALLBACKS_CONCURRENCY=64 make bench`.
 """
 
+import signal
 import sys
 
 import click
@@ -15,11 +16,7 @@ from bench.processes import BenchmarkError
 @click.group(invoke_without_command=True)
 @click.option("--seconds", default=10, show_default=True, help="How long to load it.")
 @click.option("--connections", default=64, show_default=True, help="HTTP connections of the load tool.")
-@click.option(
-    "--rate",
-    type=float,
-    help="Requests a second, to see latencies below the limit [default: as fast as answered].",
-)
+@click.option("--rate", type=float, help="Requests a second; without it, as many as are answered.")
 @click.option("--window", default=500, show_default=True, help="Unanswered submissions at the carrier.")
 @click.option("--profile", is_flag=True, help="Show where the gateway's event loop spends its time (much slower).")
 @click.pass_context
@@ -47,6 +44,7 @@ def micro_command() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was begun is ended, as with Ctrl-C
     try:
         main(prog_name="python -m bench")
     except BenchmarkError as error:

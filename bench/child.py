@@ -1,4 +1,4 @@
-"""What the benchmark's processes have in common: they say where they listen, and end with the process that began them.
+"""What the benchmark's processes have in common: they say where they listen, and end with the one that began them.
 
 `processes.Child` is the other end: it reads the line that `announce` prints, and closes the pipe that is stdin.
 """

@@ -35,14 +35,19 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def tools(self) -> float:
-        """The share of all that is not the gateway in the benchmark's processor time."""
+        """The share in the benchmark's processor time of all that is not the gateway."""
         return 1 - self.cpu["gateway"].total / sum(cpu.total for cpu in self.cpu.values())
 
     @property
     def others(self) -> float:
-        """The share of processes that are not the benchmark's in what the machine could do."""
+        """The share of the machine that processes used which are not the benchmark's."""
         busy = self.machine.total - self.machine.idle - sum(cpu.total for cpu in self.cpu.values())
         return max(busy, 0.0) / self.machine.total
+
+    @property
+    def idle(self) -> float:
+        """The share of the machine that nobody used."""
+        return self.machine.idle / self.machine.total
 
 
 def run(*, seconds: float, connections: int, rate: float | None, window: int, profile: bool) -> bool:
@@ -76,26 +81,25 @@ def run(*, seconds: float, connections: int, rate: float | None, window: int, pr
 
 
 def _rows(result: Result, connections: int, rate: float | None) -> list[report.Row]:
-    ingest, messages = result.ingest, max(result.told.complete, 1)
-    gateway = result.cpu["gateway"]
-    idle = result.machine.idle / result.machine.total
+    ingest, told, gateway = result.ingest, result.told, result.cpu["gateway"]
+    messages = max(told.complete, 1)
+
+    def used(cpu: Cpu) -> str:
+        return f"{cpu.total / messages * 1e6:.0f} µs CPU a message, {cpu.total / result.seconds:.2f} cores"
+
+    user, system = gateway.user / messages * 1e6, gateway.system / messages * 1e6
     pace = "as fast as answered" if rate is None else f"{rate:.0f}/s asked for"
     return [
         ("load", f"{connections} connections, {pace}, {ingest.seconds:.1f} s"),
-        ("ingest", f"{ingest.rate:,.0f} requests/s; p50 {ingest.p50 / 1000:.1f} ms, p99 {ingest.p99 / 1000:.1f} ms, "
-                   f"worst {ingest.worst / 1000:.0f} ms"),
-        ("end to end", f"{result.rate:,.0f} messages/s: {result.told.complete:,} messages, "
-                       f"{result.told.callbacks:,} callbacks in {result.seconds:.1f} s"),
-        ("gateway", f"{gateway.total / messages * 1e6:.0f} µs CPU a message ({gateway.user / messages * 1e6:.0f} user, "
-                    f"{gateway.system / messages * 1e6:.0f} system), {gateway.total / result.seconds:.2f} cores"),
-        ("its event loop", f"{result.loop.total / messages * 1e6:.0f} µs CPU a message, "
-                           f"{result.loop.total / result.seconds:.2f} cores"),
-        *((name, f"{cpu.total / messages * 1e6:.0f} µs CPU a message, {cpu.total / result.seconds:.2f} cores")
-          for name, cpu in result.cpu.items() if name != "gateway"),
-        ("load tools", f"{result.tools:.0%} of the benchmark's CPU"),
-        ("machine", f"{os.cpu_count()} cores, {idle:.0%} idle, {result.others:.0%} used by other processes"),
+        ("ingest", f"{ingest.rate:,.0f} requests/s; {report.latencies(ingest)}"),
+        ("end to end", f"{result.rate:,.0f} messages/s: {told.complete:,} of them in {result.seconds:.1f} s"),
+        ("gateway", f"{used(gateway)}; {user:.0f} µs user, {system:.0f} µs system"),
+        ("its event loop", used(result.loop)),
+        *((name, used(cpu)) for name, cpu in result.cpu.items() if name != "gateway"),
+        ("tools", f"{result.tools:.0%} of the benchmark's CPU"),
+        ("machine", f"{os.cpu_count()} cores, {result.idle:.0%} idle, {result.others:.0%} used by others"),
         ("peak memory", f"{result.peak:.0f} MiB"),
-    ]  # fmt: skip
+    ]
 
 
 def _broken(result: Result, connections: int) -> list[str]:

@@ -44,13 +44,15 @@ class Ingest(msgspec.Struct, frozen=True):
 def offer(
     gateway: Child, forms: Path, *, seconds: float, connections: int, rate: float | None
 ) -> tuple[Ingest, Cpu]:
-    """Send the forms in turn: `rate` a second, or (None) as fast as they are answered. Returns what that cost, too."""
+    """Send the forms in turn, `rate` a second or (None) as fast as they are answered.
+
+    Returns what the load tool saw, and what it used itself. Raises BenchmarkError.
+    """
     url = f"http://127.0.0.1:{gateway.port}/2010-04-01/Accounts/AC{ACCOUNT}/Messages.json"
     if rate is None:
-        command = [
-            *(_wrk(), "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"),
-            *("--timeout", "10s", "--script", str(ROOT / "bench" / "messages.lua"), url, "--", AUTHORIZATION, str(forms)),
-        ]  # fmt: skip
+        script = str(ROOT / "bench" / "messages.lua")
+        command = [_wrk(), "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:.0f}s"]
+        command += ["--timeout", "10s", "--script", script, url, "--", AUTHORIZATION, str(forms)]
     else:
         command = [sys.executable, "-m", "bench.pacer", url, AUTHORIZATION, str(forms)]
         command += [str(seconds), str(connections), str(rate)]
@@ -64,6 +66,8 @@ def offer(
         raise BenchmarkError(f"{command[0]} did not end {GRACE:.0f} s after its time") from None
     except subprocess.CalledProcessError as error:
         raise BenchmarkError(f"{command[0]} failed: {(error.stderr or error.stdout).strip()}") from None
+    except (msgspec.DecodeError, IndexError):
+        raise BenchmarkError(f"{command[0]} ended without a result: {done.stdout.strip()!r}") from None
     return ingest, _children().since(before)
 
 

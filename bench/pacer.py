@@ -8,6 +8,7 @@ import asyncio
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Final, cast
@@ -29,6 +30,8 @@ class Pacer:
         self._due: deque[float] = deque()
         self._idle: list[Connection] = []
         self._unanswered = 0
+        self._ending = False
+        self._ended = asyncio.Event()
         self.latencies: list[float] = []
         self.refused = 0
         self.broken = 0
@@ -43,8 +46,10 @@ class Pacer:
             while self._idle and self._due:
                 self._ask(self._idle.pop())
             await asyncio.sleep(TICK)
-        while (self._due or self._unanswered) and time.perf_counter() < start + seconds + PATIENCE:
-            await asyncio.sleep(TICK)
+        self._ending = True
+        self._end_if_done()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), PATIENCE)
         self.broken += len(self._due) + self._unanswered
 
     def free(self, connection: "Connection") -> None:
@@ -62,12 +67,18 @@ class Pacer:
         self.latencies.append(time.perf_counter() - due)
         self.refused += status != 201
         self.free(connection)
+        self._end_if_done()
 
     def lost(self, connection: "Connection", *, asked: bool) -> None:
         self._unanswered -= asked
         self.broken += asked
         if connection in self._idle:
             self._idle.remove(connection)
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        if self._ending and not self._due and not self._unanswered:
+            self._ended.set()
 
 
 class Connection(asyncio.Protocol):
@@ -106,13 +117,13 @@ def _request(url: str, authorization: str, form: str) -> bytes:
     ).encode()
 
 
-async def main(url: str, authorization: str, forms: str, seconds: float, connections: int, rate: float) -> None:
-    place = urlsplit(url)
-    lines = Path(forms).read_text("ascii").splitlines()
-    pacer = Pacer([_request(url, authorization, form) for form in lines])
+async def main(
+    address: tuple[str, int], requests: list[bytes], seconds: float, connections: int, rate: float
+) -> None:
+    pacer = Pacer(requests)
     loop = asyncio.get_running_loop()
     for _ in range(connections):
-        await loop.create_connection(lambda: Connection(pacer), place.hostname, place.port)
+        await loop.create_connection(lambda: Connection(pacer), *address)
     began = time.perf_counter()
     await pacer.run(seconds, rate)
     taken = sorted(pacer.latencies) or [0.0]
@@ -129,6 +140,8 @@ async def main(url: str, authorization: str, forms: str, seconds: float, connect
 
 
 if __name__ == "__main__":
-    target, authorization, forms, *numbers = sys.argv[1:]
-    seconds, connections, rate = map(float, numbers)
-    uvloop.run(main(target, authorization, forms, seconds, int(connections), rate))
+    url, authorization, forms, seconds, connections, rate = sys.argv[1:]
+    place = urlsplit(url)
+    requests = [_request(url, authorization, form) for form in Path(forms).read_text("ascii").splitlines()]
+    address = (place.hostname or "", place.port or 80)
+    uvloop.run(main(address, requests, float(seconds), int(connections), float(rate)))

@@ -128,9 +128,8 @@ class Machine(msgspec.Struct, frozen=True):
     @classmethod
     def now(cls) -> "Machine":
         # proc_stat(5): user nice system idle iowait irq softirq steal …
-        fields = [
-            int(field) / _TICKS for field in Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()[1:9]
-        ]
+        first, _, _ = Path("/proc/stat").read_text("ascii").partition("\n")
+        fields = [int(field) / _TICKS for field in first.split()[1:9]]
         return cls(sum(fields), fields[3] + fields[4])
 
     def since(self, earlier: "Machine") -> "Machine":

@@ -6,9 +6,15 @@ from typing import Any
 
 import msgspec
 
+from bench.load import Ingest
 from bench.rig import RESULTS
 
 Row = tuple[str, str]
+
+
+def latencies(ingest: Ingest) -> str:
+    p50, p99, worst = (f"{taken / 1000:.1f} ms" for taken in (ingest.p50, ingest.p99, ingest.worst))
+    return f"p50 {p50}, p99 {p99}, worst {worst}"
 
 
 def show(title: str, rows: Sequence[Row]) -> None:

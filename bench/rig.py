@@ -54,15 +54,16 @@ class Rig:
 
     def __init__(self, window: int) -> None:
         RESULTS.mkdir(exist_ok=True)
-        self._exits = ExitStack()
-        self.directory = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS))
-        self._exits.callback(shutil.rmtree, self.directory, ignore_errors=True)
-        self.sink = self._begin("sink")
-        self.smsc_port = _free_port()
-        self.settings = self.directory / "tidings.toml"
-        self.settings.write_text(_settings(self.smsc_port, window), "utf-8")
-        self.forms = self.directory / "forms"
-        self.forms.write_text("\n".join(_forms(self.callback_url)) + "\n", "ascii")
+        with ExitStack() as self._exits:
+            self.directory = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS))
+            self._exits.callback(shutil.rmtree, self.directory, ignore_errors=True)
+            self.sink = self._begin("sink")
+            self.smsc_port = _free_port()
+            self.settings = self.directory / "tidings.toml"
+            self.settings.write_text(_settings(self.smsc_port, window), "utf-8")
+            self.forms = self.directory / "forms"
+            self.forms.write_text("\n".join(_forms(self.callback_url)) + "\n", "ascii")
+            self._exits = self._exits.pop_all()
 
     def __enter__(self) -> "Rig":
         return self
@@ -101,6 +102,10 @@ class Rig:
         with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as store:
             return tuple(number or 0 for number in store.execute(query).fetchone())
 
+    def messages(self) -> int:
+        """How many messages the store holds."""
+        return self._ask_store("SELECT count(*) FROM messages")[0]
+
     def receipts(self) -> int:
         """How many receipts the store holds; cheap beside a large backlog."""
         return self._ask_store("SELECT count(*) FROM receipts")[0]
@@ -113,7 +118,7 @@ class Rig:
     def wait_until_told(self) -> Counts:
         """Wait until the application knows of every message that it was delivered, or hears nothing any more."""
         told, heard_at = self.told(), time.monotonic()
-        while told.complete < self.kept().messages and time.monotonic() - heard_at < STALLED_AFTER:
+        while told.complete < self.messages() and time.monotonic() - heard_at < STALLED_AFTER:
             time.sleep(0.1)
             before, told = told, self.told()
             if told.callbacks > before.callbacks:

@@ -13,8 +13,8 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumberType
 
 _DECORATION: Final = re.compile(r"[\s().\-]")
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}")
-_SHORT_CODE: Final = re.compile(r"\d{3,8}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_SHORT_CODE: Final = re.compile(r"[0-9]{3,8}")
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 _&+\-]{1,11}")
 
 

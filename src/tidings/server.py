@@ -1,6 +1,6 @@
 """Runs a gateway behind uvicorn until it is told to stop, then stops it in order.
 
-`tidings serve` and `tidings demo` call `serve`; `tidings listen` has an application of its own. SIGTERM and SIGINT drain: no new connections, requests under way
+`tidings serve` and `tidings demo` call `serve`. SIGTERM and SIGINT drain: no new connections, requests under way
 are answered, then the gateway stops as `app` says. A second signal ends at once.
 """
 
@@ -10,6 +10,7 @@ import gc
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
@@ -27,7 +28,14 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, application: ASGIApp) -> None:
         super().__init__(
-            uvicorn.Config(application, log_config=None, access_log=False, lifespan="off", server_header=False)
+            uvicorn.Config(
+                application,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                proxy_headers=False,
+            )
         )
 
     @contextlib.contextmanager
@@ -60,7 +68,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop_or_end, stop)
-    _calm_the_collector()
+    _tune_the_interpreter()
     await gateway.start()
     server = HttpServer(build(gateway))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -78,9 +86,14 @@ async def serve(
         running.result()
 
 
-def _calm_the_collector() -> None:
-    """Nearly all garbage here is freed by counting references. With the collector's defaults it would go through
-    everything in memory again and again, a fifth of the processor at full load (docs/performance.md)."""
+def _tune_the_interpreter() -> None:
+    """Two defaults that cost a busy gateway most of its speed (docs/performance.md has the figures).
+
+    The writer thread needs the interpreter for a moment between two statements; a busy event loop gives it up
+    only when asked for longer than the switch interval, 5 ms by default. And nearly all garbage here is freed by
+    counting references, while the collector would go through everything in memory again and again.
+    """
+    sys.setswitchinterval(0.0001)
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

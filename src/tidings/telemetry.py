@@ -29,7 +29,7 @@ CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 1
 
 
 def configure(level: str = "info", form: Form = "human", stream: TextIO | None = None) -> None:
-    """Send every logger's entries from `level` upwards to `stream` (stderr), in place of what was set up before."""
+    """Send every logger's entries from `level` upwards to `stream` (stderr) and nowhere else."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Human())
     root = logging.getLogger()

@@ -38,6 +38,7 @@ numbers = ["{sender}"]
 [[carrier]]
 name = "main"
 kind = "smpp"
+host = "127.0.0.1"
 port = {smsc_port}
 system_id = "tidings"
 password = "tidings"
@@ -108,7 +109,9 @@ class Process:
 
     def check_alive(self) -> None:
         if self._process is None or self._process.returncode is not None:
-            raise AssertionError(f"tidings {' '.join(self._arguments)} has ended:\n{self.output.read_text()[-4000:]}")
+            raise AssertionError(
+                f"tidings {' '.join(self._arguments)} has ended:\n{self.output.read_text()[-4000:]}"
+            )
 
 
 class Smsc(Process):

@@ -12,25 +12,20 @@ from dataclasses import dataclass
 
 import httpx
 
-DELIVERED, NO_RECEIPT, THRICE, RECEIPT_FIRST, THROTTLED = "0200", "0202", "0208", "0425", "0429"
-HEXADECIMAL, BLOCKED, UNREACHABLE, CONTRADICTED, REFUSED, CLOSED = "0206", "0403", "0408", "0409", "0500", "0503"
-
 EVERYTHING: Mapping[str, int] = {
-    DELIVERED: 40,
-    THRICE: 10,
-    RECEIPT_FIRST: 12,
-    HEXADECIMAL: 6,
-    NO_RECEIPT: 6,
-    BLOCKED: 4,
-    UNREACHABLE: 4,
-    CONTRADICTED: 6,
-    REFUSED: 6,
-    THROTTLED: 2,
-    CLOSED: 1,
+    "0200": 40,  # delivered
+    "0208": 10,  # ... with three receipts
+    "0425": 12,  # ... with the receipt before the answer
+    "0206": 6,  # ... with the id spelled in two ways
+    "0409": 6,  # ... and then contradicted
+    "0403": 4,  # undelivered: blocked
+    "0408": 4,  # undelivered: unreachable
+    "0202": 6,  # accepted, and no receipt
+    "0500": 6,  # refused
+    "0429": 2,  # throttled three times, then delivered
+    "0503": 1,  # the connection is closed instead of an answer
 }
 """Last four digits of the recipient, which are the simulated carrier's script, and how often they come."""
-
-WITHOUT_RECEIPT = frozenset({NO_RECEIPT, REFUSED, CLOSED})
 
 _TEXTS = ("crash {n:06}", "{n:06} and so on, " * 20, "{n:06} und so weiter, ☎ " * 6)
 """One segment; three in GSM 7-bit; two in UCS-2. No two messages have a segment in common."""
@@ -81,14 +76,19 @@ class Traffic:
         self._count = 0
         self._to_repeat: deque[Order] = deque()
         self._ending = False
+        self._ended = asyncio.Event()
         self._progress = asyncio.Condition()
 
     async def run(self) -> None:
-        await asyncio.gather(*(self._work() for _ in range(self._workers)))
+        try:
+            await asyncio.gather(*(self._work() for _ in range(self._workers)))
+        finally:
+            self._ended.set()
 
     async def finish(self) -> None:
         """Make no new messages; wait for those under way, and repeat what had no answer and can be repeated."""
         self._ending = True
+        await self._ended.wait()
         while self._to_repeat:
             await self._ask(self._to_repeat.popleft())
 

@@ -1,5 +1,6 @@
 """The embedded store: the conformance suite, and what is its own (files, migrations)."""
 
+import asyncio
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,11 +71,11 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path
     assert schema(path) == newer
 
 
-async def test_a_file_that_is_no_database_is_refused_by_name(path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_by_name(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"no database at all, but long enough to be read as a header of one" * 20)
     with pytest.raises(StoreError, match=str(path)):
-        await SqliteStore(path).open()
+        asyncio.run(SqliteStore(path).open())
 
 
 async def test_a_place_that_cannot_hold_a_file_is_refused_by_name(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import DAY, SECOND, Clock
 from tidings.gateway.accounts import Accounts
 from tidings.model import Callback, CallbackState, Event, Message
-from tidings.store.base import Change, OwedCallback, Store, StoreError
+from tidings.store.base import Change, OwedCallback, Store
 from tidings.work.window import Window
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 RETRY_AFTER: Final = (1, 5, 15, 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60)
 """Seconds before the second, third … attempt, ±20 %; the last one repeats."""
 GIVE_UP_AFTER: Final = DAY
+AFTER_A_FAULT: Final = 5.0
+"""Seconds until a callback is tried again whose attempt failed on our side."""
 REFUSED_HERE: Final = 11200
 """Debugger code for an answer that is no 2xx."""
 
@@ -220,33 +222,43 @@ class HostLane:
 
     async def _work_off(self, chain: Chain) -> None:
         """Tell a chain's events one after the other, for as long as they are taken."""
-        delivery = self._delivery
-        while chain.owed and not self._stopping:
-            outcome = await delivery.tell(chain.owed[0])
-            change = Change()
-            change.outcomes.append(outcome)
-            try:
-                await delivery.store.commit(change)
-            except StoreError:
-                # Told, but not kept: it will be told again.
-                self._window.leave(chain.id)
-                self._window.look_again_in(RETRY_AFTER[0])
-                raise
-            if outcome.state is CallbackState.RETRYING:
-                self._window.leave(chain.id)
-                self._window.look_again_in((outcome.due_at - delivery.clock.now()) / SECOND)
-                return
-            chain.owed.popleft()
-            self.outstanding -= 1
+        try:
+            while chain.owed and not self._stopping:
+                outcome = await self._tell(chain)
+                if outcome.state is CallbackState.RETRYING:
+                    self._window.leave(chain.id)
+                    self._window.look_again_in((outcome.due_at - self._delivery.clock.now()) / SECOND)
+                    return
+        except Exception:
+            # Perhaps told, but not kept: it will be told again.
+            self._window.leave(chain.id)
+            self._window.look_again_in(AFTER_A_FAULT)
+            raise
         self._window.release(chain.id)
         if chain.from_store and not self._window.complete:
             self._window.look_again()
         if self.outstanding == 0:
-            delivery.drop(self)
+            self._delivery.drop(self)
             self._end()
 
+    async def _tell(self, chain: Chain) -> Callback:
+        """One attempt at the head of a chain, and its outcome kept. Takes a permit of `_room`, and gets one for the next."""
+        try:
+            outcome = await self._delivery.tell(chain.owed[0])
+        finally:
+            # The commit that follows is none of the host's business: somebody else may ask it meanwhile.
+            self._room.release()
+        change = Change()
+        change.outcomes.append(outcome)
+        await self._delivery.store.commit(change)
+        if outcome.state is not CallbackState.RETRYING:
+            chain.owed.popleft()
+            self.outstanding -= 1
+            if chain.owed:
+                await self._room.acquire()
+        return outcome
+
     def _finished(self, task: "asyncio.Task[None]") -> None:
-        self._room.release()
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("callbacks to %s: %s", self.host, error, exc_info=error)

@@ -33,8 +33,6 @@ from tidings.server import listen, serve
 from tidings.settings import NUMBERS, load
 
 PORT: Final = 8080
-PATIENCE: Final = 15.0
-"""Seconds for the message to come to its end, and its callbacks with it."""
 LOOK_AGAIN: Final = 0.02
 """Seconds between two looks at the message's history."""
 BODY: Final = "Hello from Tidings"
@@ -54,11 +52,15 @@ BODY: Final = "Hello from Tidings"
     type=click.Path(file_okay=False, path_type=Path),
     help="Data directory to keep.  [default: a fresh one, removed at the end]",
 )
+@click.option(
+    "--timeout", default=15.0, show_default=True, metavar="SECONDS", help="How long the message may take."
+)
 @logging_options("warning")
 def demo(
     once: bool,
     port: int | None,
     recipient: str,
+    timeout: float,
     data: Path | None,
     log_level: str,
     log_format: telemetry.Form,
@@ -77,7 +79,8 @@ def demo(
     with ExitStack() as held:
         directory = data or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="tidings-demo-")))
         lock = held.enter_context(locked(directory))
-        return uvloop.run(_demo(_listener(port), directory, lock, recipient, once=once, kept=data is not None))
+        show = _demo(_listener(port), directory, lock, recipient, timeout, once=once, kept=data is not None)
+        return uvloop.run(show)
 
 
 def _listener(port: int | None) -> socket.socket:
@@ -91,7 +94,9 @@ def _listener(port: int | None) -> socket.socket:
         return listener_at("127.0.0.1", 0)
 
 
-async def _demo(listener: socket.socket, data: Path, lock: Lock, recipient: str, *, once: bool, kept: bool) -> int:
+async def _demo(
+    listener: socket.socket, data: Path, lock: Lock, recipient: str, patience: float, *, once: bool, kept: bool
+) -> int:
     settings = load(None)
     gateway = Gateway(settings, open_store(settings.store.url, data), SystemClock())
     url = url_of(listener)
@@ -105,7 +110,7 @@ async def _demo(listener: socket.socket, data: Path, lock: Lock, recipient: str,
         place = f"data in {data}{'' if kept else ', removed at the end'}"
         click.echo(f"Tidings {__version__} listens on {url} (simulated carrier over SMPP; {place})")
         show.belongs_to(account)
-        await unless_stopped(stop, show.perform(recipient))
+        await unless_stopped(stop, show.perform(recipient, patience))
         if not (once or stop.is_set()):
             click.echo(_what_next(url, show.callback_url, account))
             await unless_stopped(stop, show.print_callbacks())
@@ -151,17 +156,17 @@ class _Show:
         click.echo(f"{at}    callback   {received.get('MessageStatus')}{code}: {signature}")
 
     # --- the message
-    async def perform(self, recipient: str) -> None:
-        """Send it and tell what happens, until its end or until patience ends."""
+    async def perform(self, recipient: str, patience: float) -> None:
+        """Send it and tell what happens, until its end and that of its callbacks, or for so many seconds."""
         import twilio
 
         click.echo(f'twilio-python {twilio.__version__} sends "{BODY}" from {NUMBERS[0]} to {recipient}\n')
-        message = await asyncio.to_thread(self._create, recipient)
         try:
-            async with asyncio.timeout(PATIENCE), Client(self._url, self._sid, self._token) as client:
+            async with Client(self._url, self._sid, self._token) as client, asyncio.timeout(patience):
+                message = await asyncio.to_thread(self._create, recipient)
                 events = await self._tell(client, message)
         except TimeoutError:
-            click.echo(f"\nNothing more came within {PATIENCE:g} s.")
+            click.echo(f"\nIt did not come to its end within {patience:g} s.")
             return
         status, took = events[-1]["status"], seconds_between(events[0], events[-1])
         self.delivered = status == Status.DELIVERED and not self._wrong

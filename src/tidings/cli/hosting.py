@@ -32,8 +32,8 @@ def listener_at(host: str, port: int) -> socket.socket:
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> click.ClickException:
-    """`error.strerror` is what asyncio makes of it, which names the address again."""
-    reason = os.strerror(error.errno) if error.errno in errno.errorcode else error
+    # Not `error.strerror`: asyncio makes a sentence of it that names the address once more.
+    reason = os.strerror(error.errno) if error.errno else str(error)
     hint = "; choose another --port" if error.errno == errno.EADDRINUSE else ""
     return click.ClickException(f"cannot listen on {_place(host, port)}: {reason}{hint}")
 
@@ -50,7 +50,7 @@ def _place(host: str, port: int) -> str:
 
 async def until_ready(gateway: Gateway) -> None:
     """Until a carrier can submit."""
-    while not any(gateway.readiness()["carriers"].values()):
+    while not any(gateway.readiness()["carriers"].values()):  # noqa: ASYNC110 - carriers tell nobody
         await asyncio.sleep(_LOOK_AGAIN)
 
 

@@ -22,7 +22,7 @@ from tidings.errors import words
 @click.option(
     "--token",
     envvar="TIDINGS_AUTH_TOKEN",
-    help="Auth token that callbacks are signed with.  [default: TIDINGS_AUTH_TOKEN, else that of the account in DIR]",
+    help="Auth token that signs them.  [default: TIDINGS_AUTH_TOKEN, else that of the account in DIR]",
 )
 @data_option
 def listen(host: str, port: int, token: str | None, data: Path) -> int:
@@ -95,6 +95,6 @@ def _line(received: Received, verdict: str, *, again: bool) -> str:
     repeated = "  (told before)" if again else ""
     now = datetime.now().astimezone()
     return (
-        f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {status:<11}  {received.get('MessageSid') or 'no MessageSid'}"
-        f"{number}{error}  {verdict}{repeated}"
+        f"{now:%H:%M:%S}.{now.microsecond // 1000:03}  {status:<11}  "
+        f"{received.get('MessageSid') or 'no MessageSid'}{number}{error}  {verdict}{repeated}"
     ).translate(telemetry.CONTROLS)

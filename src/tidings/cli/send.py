@@ -1,4 +1,4 @@
-"""`tidings send`: one message through the Twilio API of a running gateway, and with --wait its history as it comes."""
+"""`tidings send`: one message through the Twilio API of a running gateway, and with --wait its history."""
 
 import asyncio
 from pathlib import Path

@@ -63,9 +63,7 @@ _WORDS: Final[dict[Kind, Callable[[Detail], str]]] = {
     Kind.ACCEPTED: _accepted,
     Kind.DEFERRED: _deferred,
     Kind.REFUSED: lambda detail: f"{detail['carrier']} refused it: {detail.get('reason', '')}",
-    Kind.UNCERTAIN: lambda d: (
-        f"no answer from {d['carrier']}: {d.get('evidence', '')}; policy: {d.get('policy', '')}"
-    ),
+    Kind.UNCERTAIN: lambda detail: f"{detail['carrier']} may have it: {detail['evidence']}; {detail['policy']}",
     Kind.ABANDONED: lambda _: "given up",
     Kind.EXPIRED: lambda _: "its validity ended while it waited",
     Kind.CANCELED: lambda _: "canceled",

@@ -103,8 +103,9 @@ class Dispatcher:
         self._lanes = {name: Lane(self, carrier) for name, carrier in carriers.items()}
 
     async def start(self) -> None:
-        """Settle what a crash left in doubt, then begin to hand messages over."""
+        """Settle what a crash left open, then begin to hand messages over."""
         await self._recover()
+        await self._receipts.settle_named()
         for name in await self._store.waiting_carriers():
             if name not in self._lanes:
                 await self._move_all(name)
@@ -212,12 +213,13 @@ class Dispatcher:
         change = Change()
         texts = carrier.split(kept.message.body, kept.message.encoding)
         if len(kept.segments) != len(texts):
+            if kept.segments:
+                change.recut.append((kept.message.id, len(texts)))
             kept.segments = [
                 Segment(kept.message.id, part, SegmentState.WAITING, carrier.name)
                 for part in range(1, len(texts) + 1)
             ]
             change.segments.extend(kept.segments)
-            change.recut.append((kept.message.id, len(texts)))
         return texts, change
 
     # --- answers
@@ -339,6 +341,8 @@ class Dispatcher:
                 evidence = "the gateway stopped between the intent and the answer"
                 said = list(self._doubt(kept, part, {"carrier": carrier, "evidence": evidence}))
                 await self._ledger.record(kept, *said)
+                if kept.segments[part - 1].state is SegmentState.UNCERTAIN:
+                    await self._receipts.settle_doubt(kept, part)
             after = doubtful[-1]
             found += len(doubtful)
         if found:

@@ -210,6 +210,15 @@ class Receipts:
                 self.counts["unparked"] += 1
                 await self._apply(match, receipt, notes, parked)
 
+    async def settle_named(self) -> None:
+        """After a start: apply parked receipts whose segment was named, but the process ended before they were."""
+        by_carrier: dict[str, list[str]] = {}
+        for carrier, key in self._parked:
+            by_carrier.setdefault(carrier, []).append(key)
+        for carrier, keys in by_carrier.items():
+            for key in {key for key, _, _ in await self._store.find_segments(carrier, keys)}:
+                await self.settle_parked(carrier, key)
+
     async def settle_doubt(self, kept: Kept, part: int) -> None:
         """A segment is in doubt: a receipt for its recipient that matched nothing may be its own."""
         await self.settle_parked(kept.segments[part - 1].carrier, _recipient_key(kept.message.recipient))

@@ -30,7 +30,11 @@ class StoreError(Exception):
     """The store could not keep or read something: nothing of that commit is kept."""
 
 
-class KeyTaken(StoreError):
+class Contradiction(StoreError):
+    """A commit that cannot be kept beside what is kept: its own fault, and no other's of the same batch."""
+
+
+class KeyTaken(Contradiction):
     """The idempotency key of this commit belongs to an earlier message."""
 
 
@@ -162,7 +166,7 @@ class Store(Protocol):
         ...
 
     async def waiting_segments(self) -> dict[tuple[str, str], int]:
-        """(account, sender) → segments that wait to be sent."""
+        """(account, sender) → segments of messages that are still queued."""
         ...
 
     async def open_segments(self, carrier: str, recipients: Sequence[str], since: int) -> list[tuple[str, int]]:

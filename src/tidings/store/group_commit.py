@@ -10,7 +10,7 @@ from asyncio import Future
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
-from tidings.store.base import Change, KeyTaken, StoreError
+from tidings.store.base import Change, Contradiction, StoreError
 
 GATHER = 0.003
 """Seconds a change waits for company: enough to make the fsync cheap, too little to be noticed."""
@@ -21,7 +21,7 @@ Write = Callable[[Sequence[Change]], Awaitable[None]]
 
 
 class GroupCommit:
-    """Raises through the futures: KeyTaken for the change that caused it; StoreError for a batch that failed."""
+    """Raises through the futures: Contradiction for the change at fault; StoreError for a batch that failed."""
 
     def __init__(self, write: Write, gather: float = GATHER, largest: int = LARGEST) -> None:
         self._write = write
@@ -30,6 +30,8 @@ class GroupCommit:
         self._pending: deque[tuple[Change, Future[None]]] = deque()
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
+        self._first_at = 0.0
+        """When the oldest of the pending was handed in, on the loop's clock."""
         self._closing = False
         self._writer = self._loop.create_task(self._run(), name="group commit")
 
@@ -41,6 +43,7 @@ class GroupCommit:
             return future
         self._pending.append((change, future))
         if len(self._pending) == 1:
+            self._first_at = self._loop.time()
             self._arrived.set()
         return future
 
@@ -53,9 +56,11 @@ class GroupCommit:
     async def _run(self) -> None:
         while not (self._closing and not self._pending):
             await self._arrived.wait()
-            if not self._closing and len(self._pending) < self._largest:
-                await asyncio.sleep(self._gather)
+            wait = self._first_at + self._gather - self._loop.time()
+            if wait > 0 and not self._closing and len(self._pending) < self._largest:
+                await asyncio.sleep(wait)
             batch = [self._pending.popleft() for _ in range(min(len(self._pending), self._largest))]
+            self._first_at = self._loop.time()
             if not self._pending and not self._closing:
                 self._arrived.clear()
             if batch:
@@ -64,9 +69,9 @@ class GroupCommit:
     async def _settle(self, batch: list[tuple[Change, Future[None]]]) -> None:
         try:
             await self._write([change for change, _ in batch])
-        except KeyTaken as taken:
+        except Contradiction as error:
             if len(batch) == 1:
-                _fail(batch, taken)
+                _fail(batch, error)
             else:
                 for one in batch:
                     await self._settle([one])

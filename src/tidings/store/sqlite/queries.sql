@@ -1,88 +1,4 @@
--- Every query has a name and lives here. Those that write take one JSON array of rows (?1), each row an array in
--- the order of its struct's fields (tidings.model): one statement a batch, whatever its size.
-
--- name: insert_messages
-INSERT INTO messages (id, account, dialect, direction, sender, recipient, body, encoding, segments,
-                      callback_url, validity, created_at)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10, value ->> 11
-  FROM json_each(?1);
-
--- name: update_standings
-UPDATE messages
-   SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) =
-       (value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8)
-  FROM json_each(?1)
- WHERE messages.id = value ->> 0;
-
--- name: recut_segments
-DELETE FROM segments
- WHERE (message_id, part) IN
-       (SELECT s.message_id, s.part FROM json_each(?1) JOIN segments s ON s.message_id = value ->> 0
-         WHERE s.part > value ->> 1);
-
--- name: upsert_segments
-INSERT INTO segments
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9
-  FROM json_each(?1)
- WHERE true
-    ON CONFLICT (message_id, part) DO UPDATE
-   SET (state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at) =
-       (excluded.state, excluded.carrier, excluded.carrier_id, excluded.carrier_key, excluded.error,
-        excluded.submitted_at, excluded.answered_at, excluded.settled_at);
-
--- name: append_events
-INSERT INTO events (message_id, number, account, at, kind, status, moved, applied, part, error, detail)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value -> 10
-  FROM json_each(?1);
-
--- name: insert_receipts
-INSERT INTO receipts
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value -> 6
-  FROM json_each(?1);
-
--- name: park_receipts
-INSERT OR IGNORE INTO parked
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3
-  FROM json_each(?1);
-
--- name: match_receipts
-UPDATE receipts
-   SET (message_id, part) = (value ->> 1, value ->> 2)
-  FROM json_each(?1)
- WHERE receipts.id = value ->> 0;
-
--- name: unpark_receipts
-DELETE FROM parked WHERE receipt_id IN (SELECT value ->> 0 FROM json_each(?1));
-
--- name: insert_callbacks
-INSERT INTO callbacks
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-       value ->> 8, value ->> 9, value ->> 10
-  FROM json_each(?1);
-
--- name: update_callbacks
-UPDATE callbacks
-   SET (state, due_at, attempts, response, error, done_at) =
-       (value ->> 4, value ->> 6, value ->> 7, value ->> 8, value ->> 9, value ->> 10)
-  FROM json_each(?1)
- WHERE callbacks.message_id = value ->> 0 AND callbacks.number = value ->> 1;
-
--- name: insert_idempotency_keys
-INSERT INTO idempotency_keys
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
-  FROM json_each(?1);
-
--- name: insert_opt_outs
-INSERT OR REPLACE INTO opt_outs
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4
-  FROM json_each(?1);
-
--- name: lift_opt_outs
-DELETE FROM opt_outs
- WHERE (account, sender, recipient) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1));
+-- Every query has a name and lives here; how batches of changes are written is in keep.sql.
 
 -- name: message
 SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
@@ -176,7 +92,9 @@ SELECT message_id, part FROM segments
  LIMIT :limit;
 
 -- name: waiting_segments
-SELECT account, sender, sum(segments) FROM messages WHERE due_at IS NOT NULL GROUP BY account, sender;
+SELECT account, sender, sum(segments) FROM messages
+ WHERE due_at IS NOT NULL AND status = 'queued'
+ GROUP BY account, sender;
 
 -- name: open_segments
 SELECT s.message_id, s.part

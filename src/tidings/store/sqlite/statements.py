@@ -1,8 +1,8 @@
-"""SQL by name, and the statements that keep a batch of changes.
+"""SQL by name, and what is handed to SQLite to keep a batch of changes.
 
-The rows of each kind are passed as one JSON array and unpacked by SQLite's `json_each`: one statement a kind,
-whatever the batch's size, and no Python between two rows, so the writer thread does not fight the event loop for
-the interpreter (measured in docs/performance.md).
+The rows of each kind are passed as one JSON array and unpacked by SQLite's `json_each`, all of them by one statement
+(keep.sql): whatever the batch's size, the writer thread runs no Python between two rows and asks for the interpreter
+once, so it does not fight the event loop for it (docs/performance.md).
 """
 
 import re
@@ -17,8 +17,11 @@ import msgspec
 from tidings.store.base import Change
 
 
+_HERE: Final = files(__package__)
+
+
 def _load() -> dict[str, str]:
-    text = (files(__package__) / "queries.sql").read_text("utf-8")
+    text = (_HERE / "queries.sql").read_text("utf-8")
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -39,35 +42,36 @@ def _last(*identity: str) -> Callable[[Rows], Rows]:
     return lambda rows: list({key(row): row for row in rows}.values())
 
 
-# Kind of row → the statements that keep it. Written in this order: what a row refers to comes first.
-_KINDS: Final[list[tuple[str, Callable[[Rows], Rows], tuple[str, ...]]]] = [
-    ("keys", _all, ("insert_idempotency_keys",)),
-    ("messages", _all, ("insert_messages",)),
-    ("standings", _last("id"), ("update_standings",)),
-    ("recut", _all, ("recut_segments",)),
-    ("segments", _last("message_id", "part"), ("upsert_segments",)),
-    ("events", _all, ("append_events",)),
-    ("receipts", _all, ("insert_receipts",)),
-    ("parked", _all, ("park_receipts",)),
-    ("matched", _all, ("match_receipts", "unpark_receipts")),
-    ("callbacks", _all, ("insert_callbacks",)),
-    ("outcomes", _last("message_id", "number"), ("update_callbacks",)),
-    ("opt_outs", _all, ("insert_opt_outs",)),
-    ("opt_ins", _all, ("lift_opt_outs",)),
-]
+# The columns of the view `batch` (keep.sql): each kind of row, and what of several rows is written.
+_KINDS: Final[dict[str, Callable[[Rows], Rows]]] = {
+    "keys": _all,
+    "messages": _all,
+    "standings": _last("id"),
+    "recut": _all,
+    "segments": _last("message_id", "part"),
+    "events": _all,
+    "receipts": _all,
+    "parked": _all,
+    "matched": _all,
+    "callbacks": _all,
+    "outcomes": _last("message_id", "number"),
+    "opt_outs": _all,
+    "opt_ins": _all,
+}
+
+KEEP: Final = (_HERE / "keep.sql").read_text("utf-8")
+"""Run once on the writing connection."""
+INSERT: Final = f"INSERT INTO batch ({', '.join(_KINDS)}) VALUES ({', '.join('?' * len(_KINDS))})"
 
 _encode = msgspec.json.Encoder().encode
 
 
-def statements(changes: Sequence[Change]) -> list[tuple[str, str]]:
-    """(SQL, JSON array of rows) for every kind of row that `changes` hold."""
+def batch(changes: Sequence[Change]) -> list[str | None]:
+    """What `INSERT` takes to keep `changes`: a JSON array for every kind of row, None where there is none."""
     gathered: defaultdict[str, Rows] = defaultdict(list)
     for change in changes:
         for kind, rows in change.rows():
             gathered[kind] += rows
-    batch: list[tuple[str, str]] = []
-    for kind, distinct, queries in _KINDS:
-        if gathered[kind]:
-            rows_of_kind = _encode(distinct(gathered[kind])).decode()
-            batch.extend((SQL[query], rows_of_kind) for query in queries)
-    return batch
+    return [
+        _encode(written(gathered[kind])).decode() if kind in gathered else None for kind, written in _KINDS.items()
+    ]

@@ -30,10 +30,19 @@ from tidings.model import (
     Sender,
     Standing,
 )
-from tidings.store.base import Change, FeedEvent, Kept, KeyTaken, MessageFilter, OwedCallback, StoreError
+from tidings.store.base import (
+    Change,
+    Contradiction,
+    FeedEvent,
+    Kept,
+    KeyTaken,
+    MessageFilter,
+    OwedCallback,
+    StoreError,
+)
 from tidings.store.group_commit import GroupCommit
 from tidings.store.sqlite.migrate import migrate
-from tidings.store.sqlite.statements import SQL, statements
+from tidings.store.sqlite.statements import INSERT, KEEP, SQL, batch
 
 READERS: Final = 2
 LONGEST_WAIT: Final = 36 * DAY
@@ -70,13 +79,20 @@ class SqliteStore:
     async def close(self) -> None:
         if self._group is not None:
             await self._group.close()
+        writer, self._writer = self._writer, None
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._readers.shutdown)
         await loop.run_in_executor(None, self._writing.shutdown)
         for connection in self._opened:
             connection.close()
-        if self._writer is not None:
-            self._writer.close()
+        if writer is not None:
+            writer.close()
+
+    def _open_one(self) -> sqlite3.Connection:
+        """The writer, which is there as long as the store is open."""
+        if self._writer is None:
+            raise StoreError("the store is closed")
+        return self._writer
 
     def _connect(self, cache_kib: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -93,6 +109,7 @@ class SqliteStore:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         migrate(connection)
+        connection.executescript(KEEP)
         return connection
 
     # --- writing
@@ -101,22 +118,19 @@ class SqliteStore:
         return self._group.submit(change)
 
     async def _write(self, changes: Sequence[Change]) -> None:
-        batch = statements(changes)
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, batch)
-
-    def _transact(self, batch: list[tuple[str, str]]) -> None:
-        writer = self._writer
-        assert writer is not None
-        writer.execute("BEGIN IMMEDIATE")
         try:
-            for sql, rows in batch:
-                writer.execute(sql, (rows,))
-            writer.execute("COMMIT")
-        except BaseException as error:
-            writer.execute("ROLLBACK")
-            if isinstance(error, sqlite3.IntegrityError) and "idempotency_keys" in str(error):
-                raise KeyTaken(str(error)) from error
-            raise
+            rows = batch(changes)
+        except UnicodeEncodeError as error:
+            raise Contradiction(f"text that is no Unicode: {error}") from error
+        await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, rows)
+
+    def _transact(self, rows: list[str | None]) -> None:
+        writer = self._open_one()
+        try:
+            # One statement, so a transaction of its own: all or nothing, on disk when it returns.
+            writer.execute(INSERT, rows)
+        except sqlite3.IntegrityError as error:
+            raise (KeyTaken if "idempotency_keys" in str(error) else Contradiction)(str(error)) from error
 
     # --- reading
     def _connection(self) -> sqlite3.Connection:
@@ -128,19 +142,28 @@ class SqliteStore:
 
     def _point(self, query: str, **parameters: Any) -> list[Any]:
         """A read by key, on the loop's own connection."""
-        return self._connection().execute(SQL[query], parameters).fetchall()
+        self._open_one()
+        try:
+            return self._connection().execute(SQL[query], parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{query}: {error}") from error
 
     async def _read(self, query: str, **parameters: Any) -> list[Any]:
         """A read that may be long, on a reader thread."""
+        self._open_one()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self._point(query, **parameters))
 
     async def _change(self, query: str, **parameters: Any) -> int:
         """A write outside `commit`, for what is rare: accounts, keys, senders, housekeeping."""
 
+        writer = self._open_one()
+
         def change() -> int:
-            assert self._writer is not None
-            return self._writer.execute(SQL[query], parameters).rowcount
+            try:
+                return writer.execute(SQL[query], parameters).rowcount
+            except sqlite3.Error as error:
+                raise StoreError(f"{query}: {error}") from error
 
         return await asyncio.get_running_loop().run_in_executor(self._writing, change)
 

@@ -1,0 +1,119 @@
+"""The stage for crash tests: gateway, SMSC, traffic and application, each where a crash of the first cannot reach it."""
+
+import asyncio
+import os
+import random
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tidings.carriers.simulator.ledger import Submitted, read_log
+
+if TYPE_CHECKING:
+    from tests.crash.audit import Books, read, unsettled
+    from tests.crash.processes import SENDER, SID, TOKEN, Gateway, Smsc, until
+    from tests.crash.sink import Sink
+    from tests.crash.traffic import EVERYTHING, Traffic
+    from tests.crash.wiretap import Wiretap
+else:  # pytest puts this directory on the path, not the one that holds `tests`
+    from audit import Books, read, unsettled
+    from traffic import EVERYTHING, Traffic
+    from wiretap import Wiretap
+
+    from processes import SENDER, SID, TOKEN, Gateway, Smsc, until
+    from sink import Sink
+
+
+class Stage:
+    def __init__(self, directory: Path, chance: random.Random) -> None:
+        self.chance = chance
+        self.smsc = Smsc(directory)
+        self.wiretap = Wiretap(self.smsc.port)
+        self.sink = Sink(TOKEN)
+        self._directory = directory
+        self._ends = AsyncExitStack()
+
+    async def set(self) -> None:
+        await self.sink.start()
+        self._ends.push_async_callback(self.sink.stop)
+        await self.smsc.start()
+        self._ends.push_async_callback(self.smsc.close)
+        await self.smsc.up()
+        await self.wiretap.start()
+        self._ends.push_async_callback(self.wiretap.stop)
+        self.gateway = Gateway(self._directory, self.wiretap.port)
+        self._ends.push_async_callback(self.gateway.close)
+
+    async def clear(self) -> None:
+        await self._ends.aclose()
+
+    async def open(self, traffic: Traffic) -> None:
+        """Start the gateway, and let the traffic in."""
+        await self.gateway.start()
+        await self.gateway.ready()
+        traffic.open.set()
+
+    @asynccontextmanager
+    async def traffic(
+        self, outcomes: Mapping[str, int] = EVERYTHING, long_texts: float = 0.2, *, told: bool = True
+    ) -> AsyncIterator[Traffic]:
+        """Workers that make messages while the gateway is open to them; at the end, what is owed to them is asked for."""
+        async with self.gateway.client() as client:
+            path = f"/2010-04-01/Accounts/{SID}/Messages.json"
+            callback_url = self.sink.url if told else None
+            traffic = Traffic(client, path, SENDER, callback_url, self.chance, outcomes, long_texts)
+            running = asyncio.create_task(traffic.run())
+            try:
+                yield traffic
+            finally:
+                running.cancel()
+
+    async def rest(self) -> Books:
+        """Wait until nothing more will happen by itself; the store as it is then."""
+        open_ends: list[str] = []
+
+        async def at_rest() -> bool:
+            self.gateway.check_alive()
+            open_ends[:] = unsettled(self.books(), self.submitted())
+            return not open_ends
+
+        try:
+            await until(at_rest)
+        except TimeoutError:
+            raise AssertionError(f"{len(open_ends)} never settled:\n" + "\n".join(open_ends[:20])) from None
+        return self.books()
+
+    def books(self) -> Books:
+        return read(self.gateway.database)
+
+    def submitted(self) -> Sequence[Submitted]:
+        return read_log(self.smsc.log)
+
+    async def feed(self) -> list[dict[str, Any]]:
+        """The account's events, as its API tells them."""
+        events: list[dict[str, Any]] = []
+        after = "0"
+        async with self.gateway.client() as client:
+            while True:
+                page = (await client.get("/v1/events", params={"after": after, "limit": "1000"})).json()
+                if not page["events"]:
+                    return events
+                events += page["events"]
+                after = page["next"]
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """CRASH_SEED in the environment plays the same load and the same moments again."""
+    seed = int(os.environ.get("CRASH_SEED") or secrets.randbelow(2**32))
+    print(f"CRASH_SEED={seed}")  # pytest shows it when the test fails
+    stage = Stage(tmp_path, random.Random(seed))
+    try:
+        await stage.set()
+        yield stage
+    finally:
+        await stage.clear()
