@@ -87,10 +87,11 @@ def run(*, messages: int, seconds: int) -> bool:
         began = time.monotonic()
         gateway.end()
         stopped = time.monotonic() - began
-        told, kept = rig.told(), rig.kept()
+        told, kept, complaints = rig.told(), rig.kept(), gateway.complaints()
     result = Result(messages, filled, started, resting, ingest, ingesting, drained, peak, stopped, told, kept)
     report.show(f"A backlog of {messages:,} messages", _rows(result))
     broken = _broken(result)
+    report.quote(complaints)
     for promise in broken:
         print(f"FAILED: {promise}")
     report.keep("backlog", result)

@@ -53,12 +53,9 @@ class Result(msgspec.Struct, frozen=True):
 def run(*, seconds: float, connections: int, rate: float | None, window: int, profile: bool) -> bool:
     """Measure, print, keep; False where a promise was broken."""
     with Rig(window) as rig:
-        children = {
-            "gateway": rig.start_gateway(profile=profile),
-            "smsc": rig.start_smsc(),
-            "sink": rig.sink,
-        }
-        gateway = children["gateway"]
+        smsc = rig.start_smsc()
+        gateway = rig.start_gateway(profile=profile)
+        children = {"gateway": gateway, "smsc": smsc, "sink": rig.sink}
         wait_until_ready(gateway)
         before = {name: child.cpu() for name, child in children.items()}
         loop, machine = gateway.cpu_of_loop(), Machine.now()
@@ -68,12 +65,13 @@ def run(*, seconds: float, connections: int, rate: float | None, window: int, pr
         loop, machine = gateway.cpu_of_loop().since(loop), Machine.now().since(machine)
         _, peak = gateway.memory()
         printed = gateway.end()
-        kept = rig.kept()
+        kept, complaints = rig.kept(), gateway.complaints()
     took = max(told.last_at - kept.first_at, 1) / 1e6
     result = Result(ingest, told, kept, took, cpu, loop, machine, peak)
     broken = _broken(result, connections)
     print(printed, end="")
     report.show("End to end", _rows(result, connections, rate))
+    report.quote(complaints)
     for promise in broken:
         print(f"FAILED: {promise}")
     report.keep("end-to-end", result)
@@ -108,6 +106,7 @@ def _broken(result: Result, connections: int) -> list[str]:
     # A load tool that stops does not wait for its last answers.
     counted = ingest.accepted <= kept.messages <= ingest.accepted + ingest.broken + connections
     found = {
+        "no message was accepted": ingest.accepted > 0,
         f"{ingest.refused} requests were refused": ingest.refused == 0,
         f"{ingest.broken} requests were never answered": ingest.broken == 0,
         f"{ingest.accepted} messages were accepted, {kept.messages} are kept": counted,

@@ -72,6 +72,11 @@ class Child:
         lines = self._log.read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
+    def complaints(self) -> list[str]:
+        """The lines it logged as warnings and worse."""
+        lines = self._log.read_text("utf-8", "replace").splitlines()
+        return [line for line in lines if " WARNING " in line or " ERROR " in line or " CRITICAL " in line]
+
     def cpu(self) -> Cpu:
         """What all its threads have used so far."""
         return self._cpu("stat")

@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from bench.load import Ingest
 from bench.rig import RESULTS
+
+QUOTED: Final = 5
+"""Lines of the gateway's log."""
 
 Row = tuple[str, str]
 
@@ -22,6 +25,12 @@ def show(title: str, rows: Sequence[Row]) -> None:
     widest = max(len(label) for label, _ in rows)
     for label, value in rows:
         print(f"  {label:<{widest}}  {value}")
+
+
+def quote(complaints: Sequence[str]) -> None:
+    """The last things that the gateway complained of."""
+    for line in complaints[-QUOTED:]:
+        print(f"  log: {line}")
 
 
 def keep(name: str, result: Any) -> None:

@@ -25,7 +25,7 @@ class Counts(msgspec.Struct):
     messages: int = 0
     """Messages that anything was told of."""
     complete: int = 0
-    """Messages of which both `sent` and, after it, `delivered` was told."""
+    """Messages of which both `sent` and `delivered` was told."""
     repeated: int = 0
     """Told a second time."""
     early: int = 0

@@ -42,7 +42,16 @@ def test_every_spelling_leads_back_to_the_id(id_: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "SM", "SM" + "g" * 32, "SM" + "a" * 31, "SM" + "a" * 33, "sm" + "a" * 32, "a" * 32, "SM" + "a" * 32 + "\n"],
+    [
+        "",
+        "SM",
+        "SM" + "g" * 32,
+        "SM" + "a" * 31,
+        "SM" + "a" * 33,
+        "sm" + "a" * 32,
+        "a" * 32,
+        "SM" + "a" * 32 + "\n",
+    ],
 )
 def test_what_is_no_sid_names_nothing(text: str) -> None:
     assert from_sid(text, "SM", "MM") is None
@@ -59,6 +68,8 @@ def test_from_any_takes_nothing_but_ids(text: str) -> None:
     assert found is None or len(found) == 32
 
 
-@pytest.mark.parametrize("text", ["a" * 32 + "\n", "٣" * 32, "a" * 8 + "-" + "a" * 24, "{" + dashed("a" * 32) + "}"])
+@pytest.mark.parametrize(
+    "text", ["a" * 32 + "\n", "٣" * 32, "a" * 8 + "-" + "a" * 24, "{" + dashed("a" * 32) + "}"]
+)
 def test_near_misses_are_no_ids(text: str) -> None:
     assert from_any(text) is None

@@ -23,13 +23,13 @@ from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettin
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import Clock
-from tidings.gateway.accounts import Accounts
 from tidings.gateway.dispatch import Dispatcher
 from tidings.gateway.inbound import Inbound
 from tidings.gateway.inquiry import Inquiry
 from tidings.gateway.ledger import Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.receipts import Receipts
+from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Routes
 from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
 from tidings.ids import from_any, new_id
@@ -63,7 +63,9 @@ class Gateway:
             headers=((b"User-Agent", agent), (b"Accept", b"*/*")),
             per_host=settings.callbacks.concurrency,
         )
-        self.accounts = Accounts(store, clock)
+        self.accounts = Recent(store.account, clock)
+        self.api_keys = Recent(store.api_key, clock)
+        self.senders = Recent(store.sender, clock)
         self.delivery = Delivery(store, self.transport, self.accounts, clock, settings.callbacks)
         self.ledger = Ledger(store, clock, self.delivery)
         self.depths = QueueDepths()
@@ -76,7 +78,9 @@ class Gateway:
             store, self.ledger, self.receipts, self.carriers, self.routes, clock, settings.dispatch
         )
         self.inquiry = Inquiry(store, self.receipts, self.carriers, clock, settings.dispatch.query_after)
-        self._submitter = Submitter(store, self.ledger, self.routes, self.depths, clock, self.dispatcher)
+        self._submitter = Submitter(
+            store, self.senders, self.ledger, self.routes, self.depths, clock, self.dispatcher
+        )
 
     def _carrier(self, settings: SmppSettings | SimulatorSettings) -> Carrier:
         late = partial(self._late, settings.name)

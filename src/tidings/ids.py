@@ -17,7 +17,7 @@ _last_stamp = 0
 
 
 def _random_words() -> Iterator[int]:
-    """64-bit numbers from the system's source, many a call: one call each would cost more than the rest of an id."""
+    """64-bit numbers from the system's source, many a call: one call each would cost more than all the rest."""
     while True:
         block = os.urandom(4096)
         for start in range(0, len(block), 8):

@@ -126,11 +126,13 @@ def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> None:
             place, _, key = rest.partition("_")
             if not place.isdecimal() or not key:
                 raise SettingsError(f"{name} must name a place in the list, as in {PREFIX}{section.upper()}_0_…")
-            listed = tables[section] = list(tables.get(section, ()))
-            listed.extend({} for _ in range(int(place) + 1 - len(listed)))
+            listed = tables.get(section, [])
+            if not isinstance(listed, list | tuple) or not all(isinstance(table, dict) for table in listed):
+                continue  # wrong as it stands: the conversion says so, and where
+            tables[section] = listed = [*listed, *({} for _ in range(int(place) + 1 - len(listed)))]
             listed[int(place)] = {**listed[int(place)], key: _value(value)}
-        else:
-            tables[section] = {**tables.get(section, {}), rest: _value(value)}
+        elif isinstance(table := tables.get(section, {}), dict):
+            tables[section] = {**table, rest: _value(value)}
 
 
 def _value(text: str) -> Any:

@@ -17,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from twilio.rest import Client
 
 from tidings.clock import SECOND
-from tidings.gateway.accounts import Accounts
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
+from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes
 from tidings.gateway.submit import Submitted, Submitter
 from tidings.lifecycle import SegmentState
@@ -110,13 +110,22 @@ class Site:
         self.url = server.url
         self.clock = ManualClock()
         self.store = SqliteStore(path / "tidings.db")
-        self.accounts = Accounts(self.store, self.clock)
+        self.accounts = Recent(self.store.account, self.clock)
+        self.api_keys = Recent(self.store.api_key, self.clock)
         self.ledger = Ledger(self.store, self.clock, _NobodyToTell())
         self.outbox = _Outbox()
         depths = QueueDepths()
         self.ledger.moved.append(depths.moved)
         routes = Routes([Route("+1", ("main",)), Route("+44", ("main",))])
-        self._submitter = Submitter(self.store, self.ledger, routes, depths, self.clock, self.outbox)
+        self._submitter = Submitter(
+            self.store,
+            Recent(self.store.sender, self.clock),
+            self.ledger,
+            routes,
+            depths,
+            self.clock,
+            self.outbox,
+        )
         self.draining = False
         self.up: Readiness = {"store": True, "carriers": {"main": True, "reserve": False}}
         self.failure: Exception | None = None

@@ -9,7 +9,7 @@ import pytest
 
 from tidings.clock import SECOND
 from tidings.errors import Problem
-from tidings.gateway.accounts import Accounts
+from tidings.gateway.recent import Recent
 from tidings.model import Account, ApiKey
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.auth import Authenticator
@@ -33,7 +33,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 @pytest.fixture
 def authenticator(store: SqliteStore, clock: "ManualClock") -> Authenticator:
-    return Authenticator(Accounts(store, clock), store, clock)
+    return Authenticator(Recent(store.account, clock), Recent(store.api_key, clock))
 
 
 def header(user: str, password: str) -> bytes:

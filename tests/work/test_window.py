@@ -82,8 +82,8 @@ async def test_an_old_queue_is_loaded_oldest_first_and_then_complete() -> None:
 async def test_a_new_queue_is_complete_and_needs_no_load() -> None:
     queue = Queue()
     window = queue.window(new=True)
-    for id in "bca":
-        window.offer(Item(id))
+    for name in "bca":
+        window.offer(Item(name))
     assert await taken_all(window, 3) == ["a", "b", "c"]
     assert queue.loads == []
 
@@ -139,8 +139,8 @@ async def test_a_full_window_lets_offers_wait_outside_and_loads_them_when_there_
 async def test_what_is_put_back_keeps_its_place() -> None:
     queue = Queue()
     window = queue.window(new=True)
-    for id in "abc":
-        window.offer(Item(id))
+    for name in "abc":
+        window.offer(Item(name))
     first = await taken(window)
     assert first.id == "a"
     window.put_back(first)
@@ -165,9 +165,9 @@ async def test_what_comes_during_a_load_is_taken_in_once() -> None:
     queue.gate.clear()
     worker = asyncio.ensure_future(taken(window))
     await asyncio.wait_for(queue.reading.wait(), WAIT)
-    for id in "bc":  # committed after the snapshot was read
-        queue.items[id] = Item(id)
-        window.offer(Item(id))
+    for name in "bc":  # committed after the snapshot was read
+        queue.items[name] = Item(name)
+        window.offer(Item(name))
     queue.gate.set()
     assert (await worker).id == "a"
     assert await taken_all(window, 2) == ["b", "c"]

@@ -23,8 +23,8 @@ from tidings.callbacks.exchange import Request, Response, TransportError
 from tidings.callbacks.transport import Transport
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import DAY, SECOND, Clock
-from tidings.gateway.accounts import Accounts
-from tidings.model import Callback, CallbackState, Event, Message
+from tidings.gateway.recent import Recent
+from tidings.model import Account, Callback, CallbackState, Event, Message
 from tidings.store.base import Change, OwedCallback, Store
 from tidings.work.window import Window
 
@@ -69,7 +69,12 @@ class Delivery:
     """Implements `gateway.ledger.Teller`."""
 
     def __init__(
-        self, store: Store, transport: Transport, accounts: Accounts, clock: Clock, settings: DeliverySettings
+        self,
+        store: Store,
+        transport: Transport,
+        accounts: Recent[Account],
+        clock: Clock,
+        settings: DeliverySettings,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -242,7 +247,7 @@ class HostLane:
             self._end()
 
     async def _tell(self, chain: Chain) -> Callback:
-        """One attempt at the head of a chain, and its outcome kept. Takes a permit of `_room`, and gets one for the next."""
+        """One attempt at the head of a chain, and its outcome kept. Uses a permit of `_room`, gets the next one."""
         try:
             outcome = await self._delivery.tell(chain.owed[0])
         finally:

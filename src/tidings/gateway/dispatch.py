@@ -105,7 +105,7 @@ class Dispatcher:
     async def start(self) -> None:
         """Settle what a crash left open, then begin to hand messages over."""
         await self._recover()
-        await self._receipts.settle_named()
+        await self._receipts.settle_left()
         for name in await self._store.waiting_carriers():
             if name not in self._lanes:
                 await self._move_all(name)
@@ -341,8 +341,6 @@ class Dispatcher:
                 evidence = "the gateway stopped between the intent and the answer"
                 said = list(self._doubt(kept, part, {"carrier": carrier, "evidence": evidence}))
                 await self._ledger.record(kept, *said)
-                if kept.segments[part - 1].state is SegmentState.UNCERTAIN:
-                    await self._receipts.settle_doubt(kept, part)
             after = doubtful[-1]
             found += len(doubtful)
         if found:

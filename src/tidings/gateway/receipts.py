@@ -42,6 +42,8 @@ _KINDS: Final = {
     Verdict.UNKNOWN: Kind.UNKNOWN,
     Verdict.UNRECOGNISED: Kind.UNRECOGNISED,
 }
+_TO: Final = "to "
+"""Begins the key of a recipient: no id holds a space."""
 _IN_DOUBT: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN})
 
 Place = tuple[str, int]
@@ -210,14 +212,11 @@ class Receipts:
                 self.counts["unparked"] += 1
                 await self._apply(match, receipt, notes, parked)
 
-    async def settle_named(self) -> None:
-        """After a start: apply parked receipts whose segment was named, but the process ended before they were."""
-        by_carrier: dict[str, list[str]] = {}
-        for carrier, key in self._parked:
-            by_carrier.setdefault(carrier, []).append(key)
-        for carrier, keys in by_carrier.items():
-            for key in {key for key, _, _ in await self._store.find_segments(carrier, keys)}:
-                await self.settle_parked(carrier, key)
+    async def settle_left(self) -> None:
+        """After a start: try all parked receipts. The process may have ended when their segment had just been named,
+        or was in doubt, and before they were applied."""
+        for carrier, key in [place for place in self._parked if place[1].startswith(_TO)]:
+            await self.settle_parked(carrier, key)
 
     async def settle_doubt(self, kept: Kept, part: int) -> None:
         """A segment is in doubt: a receipt for its recipient that matched nothing may be its own."""
@@ -252,8 +251,8 @@ def _parking_keys(receipt: Receipt) -> Iterable[str]:
 
 
 def _recipient_key(address: str) -> str:
-    """What a receipt is parked under besides its ids: no id holds a space."""
-    return "to " + phone.digits(address)
+    """What every receipt is parked under besides its ids."""
+    return _TO + phone.digits(address)
 
 
 def _implied(segment: Segment, receipt: Receipt, match: Match) -> Iterable[Evidence]:

@@ -15,10 +15,11 @@ from tidings.clock import DAY, Clock
 from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
+from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes
 from tidings.ids import new_id
 from tidings.lifecycle import Kind, Status
-from tidings.model import Account, Direction, IdempotencyKey, Message, Order, Standing
+from tidings.model import Account, Direction, IdempotencyKey, Message, Order, Sender, Standing
 from tidings.store.base import Change, Kept, KeyTaken, Store
 
 MAX_BODY: Final = 1600
@@ -44,9 +45,17 @@ class Outbox(Protocol):
 
 class Submitter:
     def __init__(
-        self, store: Store, ledger: Ledger, routes: Routes, depths: QueueDepths, clock: Clock, outbox: Outbox
+        self,
+        store: Store,
+        senders: Recent[Sender],
+        ledger: Ledger,
+        routes: Routes,
+        depths: QueueDepths,
+        clock: Clock,
+        outbox: Outbox,
     ) -> None:
         self._store = store
+        self._senders = senders
         self._ledger = ledger
         self._routes = routes
         self._depths = depths
@@ -125,7 +134,7 @@ class Submitter:
             raise Problem(21212, value=given)
         if sender == recipient:
             raise Problem(21211, value=given)
-        owned = await self._store.sender(sender)
+        owned = await self._senders.get(sender)
         if owned is None or owned.account != account.id:
             raise Problem(21606, value=given)
         if owned.queue_limit and self._depths.waiting(account.id, sender) >= owned.queue_limit:

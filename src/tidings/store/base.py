@@ -6,7 +6,8 @@ Every write goes through `commit`, which is all or nothing and durable once its 
 """
 
 from asyncio import Future
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -38,42 +39,42 @@ class KeyTaken(Contradiction):
     """The idempotency key of this commit belongs to an earlier message."""
 
 
+def _kind(name: str) -> Any:
+    """A kind of row that a change can hold; its list is made on first use."""
+    return property(lambda change: change.rows[name])
+
+
 class Change:
-    """One unit of writing: all of it is kept, or nothing. The list of a kind of row is made on its first use."""
+    """One unit of writing: all of it is kept, or nothing."""
 
-    messages: list[Message]
+    __slots__ = ("rows",)
+
+    def __init__(self) -> None:
+        self.rows: defaultdict[str, list[Any]] = defaultdict(list)
+        """Kind → rows."""
+
+    messages: list[Message] = _kind("messages")
     """New ones; each comes with its standing."""
-    standings: list[Standing]
+    standings: list[Standing] = _kind("standings")
     """New or changed; the last one of a message wins."""
-    segments: list[Segment]
+    segments: list[Segment] = _kind("segments")
     """New or changed; the last one of a part wins."""
-    recut: list[tuple[str, int]]
+    recut: list[tuple[str, int]] = _kind("recut")
     """(message id, parts): segments beyond that many are no longer; another carrier cuts differently."""
-    events: list[Event]
-    callbacks: list[Callback]
+    events: list[Event] = _kind("events")
+    callbacks: list[Callback] = _kind("callbacks")
     """Newly owed."""
-    outcomes: list[Callback]
+    outcomes: list[Callback] = _kind("outcomes")
     """Told, or to be tried again, or given up."""
-    receipts: list[KeptReceipt]
-    parked: list[tuple[str, str, str, int]]
+    receipts: list[KeptReceipt] = _kind("receipts")
+    parked: list[tuple[str, str, str, int]] = _kind("parked")
     """(carrier, key, receipt id, received_at) for each receipt that nothing matches yet."""
-    matched: list[tuple[str, str, int]]
+    matched: list[tuple[str, str, int]] = _kind("matched")
     """(receipt id, message id, part): no longer parked."""
-    keys: list[IdempotencyKey]
-    opt_outs: list[OptOut]
-    opt_ins: list[OptOut]
+    keys: list[IdempotencyKey] = _kind("keys")
+    opt_outs: list[OptOut] = _kind("opt_outs")
+    opt_ins: list[OptOut] = _kind("opt_ins")
     """Opt-outs that are lifted."""
-
-    def __getattr__(self, kind: str) -> list[Any]:
-        if kind not in Change.__annotations__:
-            raise AttributeError(kind)
-        rows: list[Any] = []
-        setattr(self, kind, rows)
-        return rows
-
-    def rows(self) -> Iterable[tuple[str, list[Any]]]:
-        """(kind, rows) of what is in it."""
-        return vars(self).items()
 
 
 class MessageFilter(msgspec.Struct, frozen=True):

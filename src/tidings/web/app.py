@@ -15,7 +15,7 @@ from tidings.web.wire import Answer, Endpoint, Handler, Request
 
 
 def build(gateway: Gateway) -> ASGIApp:
-    authenticator = Authenticator(gateway.accounts, gateway.store, gateway.clock)
+    authenticator = Authenticator(gateway.accounts, gateway.api_keys)
     routes = [*twilio.routes(gateway, authenticator), *own.routes(gateway, authenticator)]
     return Router(routes, redirect_slashes=False, default=_nowhere)
 

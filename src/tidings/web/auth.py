@@ -9,22 +9,18 @@ import hmac
 from base64 import b64decode
 from hashlib import sha256
 
-from tidings.clock import Clock
 from tidings.errors import Problem
-from tidings.gateway.accounts import FRESH, REMEMBERED, Accounts
+from tidings.gateway.recent import Recent
 from tidings.ids import from_sid
 from tidings.model import Account, ApiKey
-from tidings.store.base import Store
 
 
 class Authenticator:
     """Turns an `Authorization` header into the account it stands for."""
 
-    def __init__(self, accounts: Accounts, store: Store, clock: Clock) -> None:
+    def __init__(self, accounts: Recent[Account], api_keys: Recent[ApiKey]) -> None:
         self._accounts = accounts
-        self._store = store
-        self._clock = clock
-        self._keys: dict[str, tuple[int, ApiKey | None]] = {}
+        self._keys = api_keys
 
     async def account(self, authorization: bytes | None) -> Account:
         """The active account that asks. Raises Problem: 20003 for wrong credentials, 20005 when it is inactive."""
@@ -33,7 +29,7 @@ class Authenticator:
             account = await self._accounts.get(account_id)
             known = account is not None and hmac.compare_digest(account.auth_token.encode(), password)
         elif key_id := from_sid(user, "SK"):
-            key = await self._key(key_id)
+            key = await self._keys.get(key_id)
             known = key is not None and hmac.compare_digest(key.secret_hash, sha256(password).hexdigest())
             account = await self._accounts.get(key.account) if key and known else None
         else:
@@ -43,17 +39,6 @@ class Authenticator:
         if not account.active:
             raise Problem(20005)
         return account
-
-    async def _key(self, id: str) -> ApiKey | None:
-        now = self._clock.now()
-        read_at, key = self._keys.get(id, (-FRESH, None))
-        if 0 <= now - read_at < FRESH:
-            return key
-        key = await self._store.api_key(id)
-        if len(self._keys) >= REMEMBERED:
-            self._keys.clear()
-        self._keys[id] = (now, key)
-        return key
 
 
 def _credentials(authorization: bytes | None) -> tuple[str, bytes]:

@@ -3,9 +3,9 @@
 from typing import Protocol, TypedDict
 
 from tidings.clock import Clock
-from tidings.gateway.accounts import Accounts
+from tidings.gateway.recent import Recent
 from tidings.gateway.submit import Submitted
-from tidings.model import Account, Order
+from tidings.model import Account, ApiKey, Order
 from tidings.store.base import Store
 
 
@@ -26,7 +26,10 @@ class Gateway(Protocol):
     def clock(self) -> Clock: ...
 
     @property
-    def accounts(self) -> Accounts: ...
+    def accounts(self) -> Recent[Account]: ...
+
+    @property
+    def api_keys(self) -> Recent[ApiKey]: ...
 
     @property
     def draining(self) -> bool:

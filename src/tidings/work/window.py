@@ -55,6 +55,8 @@ class Window(Generic[T]):
         self._stale = not new
         self._meanwhile: list[T] | None = None
         """Offered while a load is under way."""
+        self._gone: set[str] = set()
+        """Released while a load is under way, which may have seen them still."""
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -86,6 +88,8 @@ class Window(Generic[T]):
     def release(self, id: str) -> None:
         """A held item is settled."""
         self._held.pop(id, None)
+        if self._meanwhile is not None:
+            self._gone.add(id)
         if self._stale:
             self._wake.set()
 
@@ -105,10 +109,14 @@ class Window(Generic[T]):
         loop = asyncio.get_running_loop()
         due = loop.time() + max(seconds, 0)
         if self._timer is not None:
-            if loop.time() < self._timer.when() <= due:
+            if self._timer.when() <= due:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(due, self.look_again)
+        self._timer = loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.look_again()
 
     def close(self) -> None:
         if self._timer is not None:
@@ -127,6 +135,7 @@ class Window(Generic[T]):
     async def _refill(self) -> None:
         self._stale = False
         self._meanwhile = []
+        self._gone.clear()
         limit = len(self._held) + min(BATCH, self._capacity - len(self._held))
         try:
             items = await self._load(limit)
@@ -136,7 +145,7 @@ class Window(Generic[T]):
         finally:
             meanwhile, self._meanwhile = self._meanwhile, None
         for item in items:
-            if item.id not in self._held:
+            if item.id not in self._held and item.id not in self._gone:
                 self._take_in(item)
         if len(items) >= limit or len(self._held) + len(meanwhile) > self._capacity:
             self._stale = True

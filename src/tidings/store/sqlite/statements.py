@@ -1,8 +1,8 @@
 """SQL by name, and what is handed to SQLite to keep a batch of changes.
 
-The rows of each kind are passed as one JSON array and unpacked by SQLite's `json_each`, all of them by one statement
-(keep.sql): whatever the batch's size, the writer thread runs no Python between two rows and asks for the interpreter
-once, so it does not fight the event loop for it (docs/performance.md).
+The rows of each kind are passed as one JSON array and unpacked by SQLite's `json_each`, all of them by one
+statement (keep.sql): whatever the batch's size, the writer thread runs no Python between two rows and asks for the
+interpreter once, so it does not fight the event loop for it (docs/performance.md).
 """
 
 import re
@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 
 from tidings.store.base import Change
-
 
 _HERE: Final = files(__package__)
 
@@ -61,7 +60,7 @@ _KINDS: Final[dict[str, Callable[[Rows], Rows]]] = {
 
 KEEP: Final = (_HERE / "keep.sql").read_text("utf-8")
 """Run once on the writing connection."""
-INSERT: Final = f"INSERT INTO batch ({', '.join(_KINDS)}) VALUES ({', '.join('?' * len(_KINDS))})"
+INSERT: Final = f"INSERT INTO batch ({', '.join(_KINDS)}) VALUES ({', '.join('?' * len(_KINDS))})"  # noqa: S608 - names from above
 
 _encode = msgspec.json.Encoder().encode
 
@@ -70,7 +69,7 @@ def batch(changes: Sequence[Change]) -> list[str | None]:
     """What `INSERT` takes to keep `changes`: a JSON array for every kind of row, None where there is none."""
     gathered: defaultdict[str, Rows] = defaultdict(list)
     for change in changes:
-        for kind, rows in change.rows():
+        for kind, rows in change.rows.items():
             gathered[kind] += rows
     return [
         _encode(written(gathered[kind])).decode() if kind in gathered else None for kind, written in _KINDS.items()
