@@ -145,6 +145,9 @@ class Gateway:
     async def submit(self, account: Account, order: Order) -> Submitted:
         return await self._submitter.submit(account, order)
 
+    def unknown_after(self, recipient: str) -> int:
+        return self.routes.unknown_after(recipient)
+
     def readiness(self) -> Readiness:
         return {
             "store": self._running,

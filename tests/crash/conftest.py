@@ -1,6 +1,8 @@
-"""The stage for crash tests: gateway, SMSC, traffic and application, each where a crash of the first cannot reach it."""
+"""The stage for crash tests: a gateway to kill; an SMSC, an application and its traffic that live on.
 
-import asyncio
+What each of them knows is held against the others' word by `audit`.
+"""
+
 import os
 import random
 import secrets
@@ -55,22 +57,21 @@ class Stage:
         """Start the gateway, and let the traffic in."""
         await self.gateway.start()
         await self.gateway.ready()
-        traffic.open.set()
+        traffic.open()
 
     @asynccontextmanager
     async def traffic(
-        self, outcomes: Mapping[str, int] = EVERYTHING, long_texts: float = 0.2, *, told: bool = True
+        self, outcomes: Mapping[str, int] = EVERYTHING, *, told: bool = True
     ) -> AsyncIterator[Traffic]:
-        """Workers that make messages while the gateway is open to them; at the end, what is owed to them is asked for."""
+        """Messages are made while the gateway is open to them; `told`: with a StatusCallback."""
         async with self.gateway.client() as client:
             path = f"/2010-04-01/Accounts/{SID}/Messages.json"
             callback_url = self.sink.url if told else None
-            traffic = Traffic(client, path, SENDER, callback_url, self.chance, outcomes, long_texts)
-            running = asyncio.create_task(traffic.run())
+            traffic = Traffic(client, path, SENDER, callback_url, random.Random(self.chance.random()), outcomes)
             try:
                 yield traffic
             finally:
-                running.cancel()
+                await traffic.cancel()
 
     async def rest(self) -> Books:
         """Wait until nothing more will happen by itself; the store as it is then."""

@@ -138,7 +138,9 @@ class Smsc(Process):
 class Gateway(Process):
     """`tidings serve`, always on the same port and the same data."""
 
-    def __init__(self, directory: Path, smsc_port: int, drain: float = 15.0) -> None:
+    def __init__(self, directory: Path, smsc_port: int, drain: float = 10.0) -> None:
+        self.drain = drain
+        """Seconds a stop may take."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.database = directory / "data" / "tidings.db"

@@ -21,11 +21,11 @@ async def test_kills_lose_nothing_double_nothing_and_leave_every_callback_in_ord
             # The moment of the kill is the one thing that is left to chance: there is nothing to wait for.
             await asyncio.sleep(chance.uniform(0.3, 1.2))
             await stage.gateway.kill()
-            traffic.open.clear()
+            traffic.close()
         await stage.open(traffic)
         await traffic.more_answers(50)
         await traffic.finish()
-        await traffic.ask_again(chance.sample([order for order in traffic.answered if order.key], 20))
+        await traffic.repeat(chance.sample([order for order in traffic.answered if order.key], 20))
     books = await stage.rest()
 
     assert traffic.surprises == []

@@ -7,7 +7,7 @@ Idempotency-Key is made again, as a careful application would.
 import asyncio
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import httpx
@@ -27,8 +27,12 @@ EVERYTHING: Mapping[str, int] = {
 }
 """Last four digits of the recipient, which are the simulated carrier's script, and how often they come."""
 
-_TEXTS = ("crash {n:06}", "{n:06} and so on, " * 20, "{n:06} und so weiter, ☎ " * 6)
-"""One segment; three in GSM 7-bit; two in UCS-2. No two messages have a segment in common."""
+_TEXTS = (
+    ("crash {n:06}", 8),  # one segment
+    ("{n:06} and so on, " * 20, 1),  # three
+    ("{n:06} und so weiter \N{SNOWMAN} " * 6, 1),  # three in UCS-2
+)
+"""And how often they come. No two messages have a segment in common."""
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Order:
 
 
 class Traffic:
-    """`run` is the task; requests are made while `open` is set."""
+    """Makes messages while it is open, with so many requests under way at once."""
 
     def __init__(
         self,
@@ -54,16 +58,14 @@ class Traffic:
         callback_url: str | None,
         chance: random.Random,
         outcomes: Mapping[str, int] = EVERYTHING,
-        long_texts: float = 0.2,
         workers: int = 8,
     ) -> None:
         self.answered: list[Order] = []
         """201, in the order of the answers."""
         self.unanswered: list[Order] = []
-        """Nobody may know whether these exist."""
+        """One entry a request: nobody may know whether it made a message."""
         self.surprises: list[str] = []
         """Answers that should not have been given."""
-        self.open = asyncio.Event()
         self._client = client
         self._path = path
         self._sender = sender
@@ -71,26 +73,40 @@ class Traffic:
         self._chance = chance
         self._suffixes = list(outcomes)
         self._weights = list(outcomes.values())
-        self._long_texts = long_texts
-        self._workers = workers
         self._count = 0
         self._to_repeat: deque[Order] = deque()
+        self._opened, self._closed = asyncio.Event(), asyncio.Event()
         self._ending = False
-        self._ended = asyncio.Event()
         self._progress = asyncio.Condition()
+        self._workers = [asyncio.create_task(self._work()) for _ in range(workers)]
 
-    async def run(self) -> None:
-        try:
-            await asyncio.gather(*(self._work() for _ in range(self._workers)))
-        finally:
-            self._ended.set()
+    def open(self) -> None:
+        self._closed.clear()
+        self._opened.set()
+
+    def close(self) -> None:
+        self._opened.clear()
+        self._closed.set()
 
     async def finish(self) -> None:
         """Make no new messages; wait for those under way, and repeat what had no answer and can be repeated."""
         self._ending = True
-        await self._ended.wait()
-        while self._to_repeat:
-            await self._ask(self._to_repeat.popleft())
+        self._closed.set()
+        await asyncio.gather(*self._workers)
+        owed = list(self._to_repeat)
+        self._to_repeat.clear()
+        await self.repeat(owed)
+
+    async def repeat(self, orders: Iterable[Order]) -> None:
+        """Make requests again that have a key; the gateway is up, so they must be answered."""
+        for order in orders:
+            if not await self._ask(order):
+                self.surprises.append(f"order {order.number}: not answered, though nothing was stopped")
+
+    async def cancel(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def more_answers(self, count: int) -> None:
         """Wait for so many more messages to be answered."""
@@ -98,25 +114,25 @@ class Traffic:
         async with self._progress:
             await self._progress.wait_for(lambda: len(self.answered) >= wanted)
 
-    async def ask_again(self, orders: list[Order]) -> None:
-        """Repeat requests that were answered before: the same message must be named again."""
-        for order in orders:
-            await self._ask(order)
-
     async def _work(self) -> None:
+        await self._opened.wait()
         while not self._ending:
-            await self.open.wait()
-            await self._ask(self._to_repeat.popleft() if self._to_repeat else self._next())
+            order = self._to_repeat.popleft() if self._to_repeat else self._next()
+            if not await self._ask(order):
+                await self._closed.wait()
+            if not self._ending:
+                await self._opened.wait()
 
     def _next(self) -> Order:
         self._count += 1
         number = self._count
         (suffix,) = self._chance.choices(self._suffixes, self._weights)
-        text = self._chance.choice(_TEXTS[1:]) if self._chance.random() < self._long_texts else _TEXTS[0]
+        (text,) = self._chance.choices(*zip(*_TEXTS, strict=True))
         key = f"order {number}" if self._chance.random() < 0.5 else None
         return Order(number, f"+1{200_000 + number}{suffix}", text.format(n=number), key)
 
-    async def _ask(self, order: Order) -> None:
+    async def _ask(self, order: Order) -> bool:
+        """Whether an answer came."""
         form = {"From": self._sender, "To": order.recipient, "Body": order.body}
         if self._callback_url:
             form["StatusCallback"] = f"{self._callback_url}?order={order.number}"
@@ -127,15 +143,18 @@ class Traffic:
             self.unanswered.append(order)
             if order.key:
                 self._to_repeat.append(order)
-            return
-        if response.status_code != 201:
+            return False
+        if response.status_code == 201:
+            self._answered(order, response.json()["sid"])
+        else:
             self.surprises.append(f"order {order.number}: {response.status_code} {response.text}")
-            return
-        sid: str = response.json()["sid"]
+        async with self._progress:
+            self._progress.notify_all()
+        return True
+
+    def _answered(self, order: Order, sid: str) -> None:
         if order.sid is None:
             order.sid = sid
             self.answered.append(order)
         elif order.sid != sid:
             self.surprises.append(f"order {order.number}: {order.sid}, and asked again with its key: {sid}")
-        async with self._progress:
-            self._progress.notify_all()

@@ -614,7 +614,7 @@ class StoreConformance:
         assert await store.drop_parked(NOON + 2) == 0
 
     # --- callbacks
-    async def test_only_the_head_of_what_a_message_is_owed_is_due(self, store: Store) -> None:
+    async def test_what_a_message_is_owed_is_due_with_the_first_of_it(self, store: Store) -> None:
         one, two = a_message(), a_message()
         await put(store, one, two)
         for message, first_due in ((one, NOON + 1), (two, NOON)):
@@ -626,11 +626,13 @@ class StoreConformance:
         heads = await store.due_callbacks(HOST, NOON + 1, 10)
         assert [(owed.message, owed.event.number, owed.callback.number) for owed in heads] == [
             (two, 2, 2),
+            (two, 3, 3),
             (one, 2, 2),
+            (one, 3, 3),
         ]
-        assert len(await store.due_callbacks(HOST, NOON + 1, 1)) == 1
+        assert {owed.message.id for owed in await store.due_callbacks(HOST, NOON + 1, 1)} == {two.id}
         # A head that waits for its next attempt holds the rest of its message back.
-        assert [owed.message.id for owed in await store.due_callbacks(HOST, NOON, 10)] == [two.id]
+        assert {owed.message.id for owed in await store.due_callbacks(HOST, NOON, 10)} == {two.id}
         assert await store.next_callback_due(HOST, NOON) == NOON + 1
         assert await store.next_callback_due(HOST, NOON + 1) is None
 

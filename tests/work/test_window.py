@@ -19,6 +19,9 @@ class Item(msgspec.Struct, frozen=True):
     def order(self) -> tuple[int, str]:
         return self.due, self.id
 
+    def merge(self, other: "Item") -> None:
+        """Nothing to take over."""
+
 
 class Queue:
     """A queue outside the window, and how often it was read; a gate holds reads back after their snapshot."""

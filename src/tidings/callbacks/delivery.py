@@ -49,20 +49,22 @@ class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Chain:
-    """What one message is still owed, in order."""
+    """All that one message is still owed, in order."""
 
-    __slots__ = ("due_at", "from_store", "id", "owed")
+    __slots__ = ("due_at", "id", "owed")
 
-    def __init__(self, owed: OwedCallback, *, from_store: bool) -> None:
+    def __init__(self, owed: OwedCallback) -> None:
         self.id = owed.message.id
         self.due_at = owed.callback.due_at
         self.owed = deque([owed])
-        self.from_store = from_store
-        """Only its head has been read: more of it may lie in the store."""
 
     @property
     def order(self) -> tuple[int, str]:
         return self.due_at, self.id
+
+    def merge(self, other: "Chain") -> None:
+        last = self.owed[-1].callback.number if self.owed else 0
+        self.owed.extend(owed for owed in other.owed if owed.callback.number > last)
 
 
 class Delivery:
@@ -198,24 +200,24 @@ class HostLane:
 
     def offer(self, owed: OwedCallback) -> None:
         self.outstanding += 1
-        chain = self._window.held(owed.message.id)
-        if chain is None:
-            self._window.offer(Chain(owed, from_store=False))
-        elif chain.from_store and not self._window.complete:
-            self._window.look_again()
-        else:
-            chain.owed.append(owed)
+        self._window.offer(Chain(owed))
 
     def _holds_all(self) -> bool:
         return self.outstanding == sum(len(chain.owed) for chain in self._window.all_held())
 
     async def _load(self, limit: int) -> Sequence[Chain]:
         store, now = self._delivery.store, self._delivery.clock.now()
-        heads = await store.due_callbacks(self.host, now, limit)
+        due = await store.due_callbacks(self.host, now, limit)
         next_due = await store.next_callback_due(self.host, now)
         if next_due is not None:
             self._window.look_again_in((next_due - now) / SECOND)
-        return [Chain(owed, from_store=True) for owed in heads]
+        chains: dict[str, Chain] = {}
+        for owed in due:
+            if owed.message.id in chains:
+                chains[owed.message.id].owed.append(owed)
+            else:
+                chains[owed.message.id] = Chain(owed)
+        return list(chains.values())
 
     async def _run(self) -> None:
         while True:
@@ -226,28 +228,31 @@ class HostLane:
             task.add_done_callback(self._finished)
 
     async def _work_off(self, chain: Chain) -> None:
-        """Tell a chain's events one after the other, for as long as they are taken."""
+        """Tell a chain's events one after the other, for as long as they are taken. Begins with a permit."""
         try:
-            while chain.owed and not self._stopping:
+            while not self._stopping:
                 outcome = await self._tell(chain)
                 if outcome.state is CallbackState.RETRYING:
                     self._window.leave(chain.id)
                     self._window.look_again_in((outcome.due_at - self._delivery.clock.now()) / SECOND)
                     return
+                if not chain.owed:
+                    break
+                await self._room.acquire()
+            else:
+                self._room.release()
         except Exception:
             # Perhaps told, but not kept: it will be told again.
             self._window.leave(chain.id)
             self._window.look_again_in(AFTER_A_FAULT)
             raise
         self._window.release(chain.id)
-        if chain.from_store and not self._window.complete:
-            self._window.look_again()
         if self.outstanding == 0:
             self._delivery.drop(self)
             self._end()
 
     async def _tell(self, chain: Chain) -> Callback:
-        """One attempt at the head of a chain, and its outcome kept. Uses a permit of `_room`, gets the next one."""
+        """One attempt at the head of a chain, and its outcome kept."""
         try:
             outcome = await self._delivery.tell(chain.owed[0])
         finally:
@@ -259,8 +264,6 @@ class HostLane:
         if outcome.state is not CallbackState.RETRYING:
             chain.owed.popleft()
             self.outstanding -= 1
-            if chain.owed:
-                await self._room.acquire()
         return outcome
 
     def _finished(self, task: "asyncio.Task[None]") -> None:

@@ -81,6 +81,9 @@ class Work(msgspec.Struct, frozen=True):
     def order(self) -> tuple[int, str]:
         return self.due_at, self.id
 
+    def merge(self, other: "Work") -> None:
+        """There is nothing to a message's work but its id."""
+
 
 class Dispatcher:
     def __init__(

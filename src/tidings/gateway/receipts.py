@@ -20,7 +20,7 @@ from tidings import phone
 from tidings.carriers.base import Receipt, Verdict
 from tidings.clock import DAY, Clock
 from tidings.gateway.ledger import Evidence, Ledger
-from tidings.ids import new_id
+from tidings.ids import floor_id, new_id
 from tidings.lifecycle import Kind, SegmentState
 from tidings.model import KeptReceipt, Segment
 from tidings.store.base import Change, Kept, Store
@@ -45,6 +45,9 @@ _KINDS: Final = {
 _TO: Final = "to "
 """Begins the key of a recipient: no id holds a space."""
 _IN_DOUBT: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN})
+
+_SAME: Final = "exact"
+"""The id rule of one spelling on both sides (`smpp.message_id`); the others convert."""
 
 Place = tuple[str, int]
 """(message id, part)"""
@@ -131,6 +134,8 @@ class Receipts:
             rules = [match.rule for match in matches]
             learnt = [rule for rule in rules if self._wins[carrier, rule] >= LEARNT]
             best = learnt[0] if learnt else rules[0]
+            if not learnt and best != _SAME and len(set(rules) - {_SAME}) > 1:
+                return None
             matches = [match for match in matches if match.rule == best]
         if len({match.key for match in matches}) > 1:
             return None
@@ -189,6 +194,10 @@ class Receipts:
             receipt.raw,
         )
         await self._store.commit(change)
+        # While the store was asked, an answer may have named the segment and found nothing parked yet.
+        for key in _parking_keys(receipt):
+            if (receipt.carrier, key) in self._names:
+                await self.settle_parked(receipt.carrier, key)
 
     # --- a segment is named
     def name(self, carrier: str, key: str, kept: Kept, part: int) -> None:
@@ -213,8 +222,8 @@ class Receipts:
                 await self._apply(match, receipt, notes, parked)
 
     async def settle_left(self) -> None:
-        """After a start: try all parked receipts. The process may have ended when their segment had just been named,
-        or was in doubt, and before they were applied."""
+        """After a start: try all parked receipts. The process may have ended when a segment had just been named or
+        called uncertain, and before its receipt was applied."""
         for carrier, key in [place for place in self._parked if place[1].startswith(_TO)]:
             await self.settle_parked(carrier, key)
 
@@ -224,7 +233,12 @@ class Receipts:
 
     async def forget_old(self) -> int:
         """Give up on receipts parked longer than seven days; they stay kept. Returns how many keys that were."""
-        return await self._store.drop_parked(self._clock.now() - PARKED_FOR)
+        before = self._clock.now() - PARKED_FOR
+        oldest = floor_id(before)
+        for key, waiting in list(self._parked.items()):
+            for receipt_id in [receipt_id for receipt_id in waiting if receipt_id < oldest]:
+                self._forget(key, receipt_id)
+        return await self._store.drop_parked(before)
 
     def _park(self, key: tuple[str, str], receipt_id: str, parked: KeptReceipt | None) -> None:
         if self._parked_keys < PARKED:
@@ -233,16 +247,18 @@ class Receipts:
 
     def _unpark(self, receipt: Receipt, receipt_id: str) -> bool:
         """Forget where a receipt is parked; False where somebody else has just matched it."""
-        here = False
-        for key in _parking_keys(receipt):
-            waiting = self._parked.get((receipt.carrier, key))
-            if waiting is not None and receipt_id in waiting:
-                del waiting[receipt_id]
-                here = True
-                self._parked_keys -= 1
-                if not waiting:
-                    del self._parked[receipt.carrier, key]
-        return here or self._parked_keys >= PARKED
+        places = [(receipt.carrier, key) for key in _parking_keys(receipt)]
+        here = [place for place in places if receipt_id in self._parked.get(place, ())]
+        for place in here:
+            self._forget(place, receipt_id)
+        return bool(here) or self._parked_keys >= PARKED
+
+    def _forget(self, key: tuple[str, str], receipt_id: str) -> None:
+        waiting = self._parked[key]
+        del waiting[receipt_id]
+        self._parked_keys -= 1
+        if not waiting:
+            del self._parked[key]
 
 
 def _parking_keys(receipt: Receipt) -> Iterable[str]:

@@ -1,8 +1,11 @@
 """Which carriers a destination goes to, and in which order: the longest prefix wins."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
+
+DEFAULT_UNKNOWN_AFTER: Final = 3600
 
 
 class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -10,6 +13,8 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A prefix of the E.164 recipient; "+" is everywhere."""
     carriers: tuple[str, ...]
     """Names, the first is tried first."""
+    unknown_after: int = DEFAULT_UNKNOWN_AFTER
+    """Seconds without news after `sent` until delivery is called unknown; the status stays `sent`."""
 
 
 class Routes:
@@ -24,6 +29,11 @@ class Routes:
             if route is not None:
                 return route
         return None
+
+    def unknown_after(self, recipient: str) -> int:
+        """Seconds after which a message to `recipient` that has heard nothing counts as unknown."""
+        route = self.find(recipient)
+        return DEFAULT_UNKNOWN_AFTER if route is None else route.unknown_after
 
     def after(self, recipient: str, carrier: str) -> str | None:
         """The carrier to try when `carrier` would not; the first where `carrier` is no longer on the route."""

@@ -198,7 +198,8 @@ class Store(Protocol):
 
     # --- callbacks
     async def due_callbacks(self, host: str, now: int, limit: int) -> list[OwedCallback]:
-        """The earliest owed callback of each message, where that one is due, oldest due first."""
+        """All that is owed for up to `limit` messages whose earliest owed callback is due: the message with the
+        oldest of these first, and each message's in their order."""
         ...
 
     async def next_callback_due(self, host: str, after: int) -> int | None: ...

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from starlette.routing import BaseRoute, Route
 
-from tidings.clock import HOUR, iso
+from tidings.clock import SECOND, iso
 from tidings.errors import CATALOGUE, Problem, words
 from tidings.ids import from_any, sid
 from tidings.lifecycle import Kind, SegmentState, Status
@@ -19,8 +19,6 @@ from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
 from tidings.web.wire import Answer, Endpoint, Request, json_answer, refusal_headers
 
-UNKNOWN_AFTER: Final = HOUR
-"""How long a message may be without news from its carrier before its delivery is called unknown."""
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 """Events a page of the feed."""
@@ -66,7 +64,7 @@ class _Api:
         segments = await self._store.segments(message.id)
         body = message_json(message, standing)
         body["segments"] = [segment_json(segment) for segment in segments]
-        body["delivery_unknown"] = await self._delivery_unknown(standing, segments)
+        body["delivery_unknown"] = await self._delivery_unknown(message, standing, segments)
         return json_answer(200, body)
 
     async def history(self, request: Request) -> Answer:
@@ -119,9 +117,10 @@ class _Api:
             raise Problem(20404, value=request.path)
         return found
 
-    async def _delivery_unknown(self, standing: Standing, segments: list[Segment]) -> str | None:
+    async def _delivery_unknown(self, message: Message, standing: Standing, segments: list[Segment]) -> str | None:
         """Why nobody can say whether it was delivered; None while it is too early to ask, or when it is known."""
-        if self._gateway.clock.now() - (standing.sent_at or standing.updated_at) < UNKNOWN_AFTER:
+        patience = self._gateway.unknown_after(message.recipient) * SECOND
+        if self._gateway.clock.now() - (standing.sent_at or standing.updated_at) < patience:
             return None
         if standing.status is Status.SENDING:
             uncertain = any(segment.state is SegmentState.UNCERTAIN for segment in segments)

@@ -10,7 +10,7 @@ room one per host.
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 BATCH = 256
 """Items a load asks for beyond those already held."""
@@ -24,6 +24,10 @@ class Item(Protocol):
 
     @property
     def order(self) -> tuple[int, str]: ...
+
+    def merge(self, other: Self) -> None:
+        """The same id has been offered again while this is held: take over what is new in `other`."""
+        ...
 
 
 T = TypeVar("T", bound=Item)
@@ -73,9 +77,12 @@ class Window(Generic[T]):
 
     def offer(self, item: T) -> None:
         """Something new has been committed. Taken in where the window is complete and has room."""
-        if self._complete and len(self._held) < self._capacity:
+        held = self._held.get(item.id)
+        if held is not None:
+            held.merge(item)
+        elif self._complete and len(self._held) < self._capacity:
             self._take_in(item)
-        elif self._meanwhile is not None and len(self._meanwhile) < BATCH:
+        elif self._meanwhile is not None:
             self._meanwhile.append(item)
         else:
             self.look_again()
@@ -147,16 +154,34 @@ class Window(Generic[T]):
         for item in items:
             if item.id not in self._held and item.id not in self._gone:
                 self._take_in(item)
-        if len(items) >= limit or len(self._held) + len(meanwhile) > self._capacity:
+        fresh = self._merge(meanwhile)
+        if len(items) >= limit or len(self._held) + len(fresh) > self._capacity:
             self._stale = True
-            return
+        elif not self._stale and not self._admit(fresh):
+            self._stale = bool(fresh)
+
+    def _merge(self, meanwhile: Sequence[T]) -> dict[str, T]:
+        """Give what was offered during a load to what is held; returns the rest."""
+        fresh: dict[str, T] = {}
         for item in meanwhile:
-            if item.id in self._held:
-                # Loaded, or offered twice: only the store can tell which, and what of it is still to come.
-                self._stale = True
+            known = self._held.get(item.id) or fresh.get(item.id)
+            if known is None:
+                fresh[item.id] = item
             else:
+                known.merge(item)
+        return fresh
+
+    def _admit(self, fresh: dict[str, T]) -> bool:
+        """Take `fresh` in, if with it all there is is held. Otherwise something outside may have to go before it,
+        and only the store can tell."""
+        self._held |= fresh
+        self._complete = self._is_complete()
+        for item in fresh.values():
+            if self._complete:
                 self._take_in(item)
-        self._complete = not self._stale and self._is_complete()
+            else:
+                del self._held[item.id]
+        return self._complete
 
     def _take_in(self, item: T) -> None:
         self._held[item.id] = item

@@ -129,19 +129,27 @@ SELECT receipts.id, receipts.carrier, receipts.received_at, message_id, part, ra
 DELETE FROM parked WHERE received_at < :before;
 
 -- name: due_callbacks
+WITH heads AS MATERIALIZED (
+  SELECT message_id, number, due_at
+    FROM callbacks h
+   WHERE host = :host AND due_at <= :now AND state IN ('owed', 'retrying')
+     AND NOT EXISTS (SELECT 1 FROM callbacks p
+                      WHERE p.message_id = h.message_id AND p.number < h.number
+                        AND p.state IN ('owed', 'retrying'))
+   ORDER BY due_at, message_id, number
+   LIMIT :limit
+)
 SELECT c.message_id, c.number, c.account, c.host, c.state, c.created_at, c.due_at, c.attempts, c.response,
        c.error, c.done_at,
        m.id, m.account, m.dialect, m.direction, m.sender, m.recipient, m.body, m.encoding, m.segments,
        m.callback_url, m.validity, m.created_at,
        e.message_id, e.number, e.account, e.at, e.kind, e.status, e.moved, e.applied, e.part, e.error, e.detail
-  FROM callbacks c
+  FROM heads
+  JOIN callbacks c ON c.message_id = heads.message_id AND c.number >= heads.number
+                  AND c.state IN ('owed', 'retrying')
   JOIN messages m ON m.id = c.message_id
   JOIN events e ON e.message_id = c.message_id AND e.number = c.number
- WHERE c.host = :host AND c.due_at <= :now AND c.state IN ('owed', 'retrying')
-   AND NOT EXISTS (SELECT 1 FROM callbacks p
-                    WHERE p.message_id = c.message_id AND p.number < c.number AND p.state IN ('owed', 'retrying'))
- ORDER BY c.due_at, c.message_id, c.number
- LIMIT :limit;
+ ORDER BY heads.due_at, c.message_id, c.number;
 
 -- name: next_callback_due
 SELECT min(due_at) FROM callbacks
