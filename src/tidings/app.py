@@ -6,6 +6,7 @@ answers awaited, unbind, callbacks under way, store. Whatever has not ended by t
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Mapping
 from functools import partial
@@ -15,9 +16,9 @@ from typing import Final
 import msgspec
 
 from tidings import __version__
-from tidings.callbacks.delivery import Delivery
-from tidings.callbacks.guard import Guard
-from tidings.callbacks.transport import Transport
+from tidings.callbacks.attempt import Attempts, InProcess, Terms
+from tidings.callbacks.courier import Courier
+from tidings.callbacks.delivery import Delivery, DeliverySettings
 from tidings.carriers.base import Answer, Carrier, InboundSegment, Receipt, Submission
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
@@ -56,17 +57,11 @@ class Gateway:
         self.draining = False
         self._running = False
         self._housekeeper: asyncio.Task[None] | None = None
-        guard = Guard(allow_private=settings.callbacks.allow_private)
-        agent = f"Tidings/{__version__}".encode()
-        self.transport = Transport(
-            guard,
-            headers=((b"User-Agent", agent), (b"Accept", b"*/*")),
-            per_host=settings.callbacks.concurrency,
-        )
+        self.attempts = _attempts(settings.callbacks)
         self.accounts = Recent(store.account, clock)
         self.api_keys = Recent(store.api_key, clock)
         self.senders = Recent(store.sender, clock)
-        self.delivery = Delivery(store, self.transport, self.accounts, clock, settings.callbacks)
+        self.delivery = Delivery(store, self.attempts, self.accounts, clock, settings.callbacks)
         self.ledger = Ledger(store, clock, self.delivery)
         self.depths = QueueDepths()
         self.ledger.moved.append(self.depths.moved)
@@ -105,6 +100,7 @@ class Gateway:
             await _configure(self.store, account, self.clock.now())
         self.depths.start_from(await self.store.waiting_segments())
         await self.receipts.start()
+        await self.attempts.start()
         await self.delivery.start()
         await self.dispatcher.start()
         sink = _Kept(self.receipts, self.inbound)
@@ -130,7 +126,7 @@ class Gateway:
                 await self.delivery.stop()
         except TimeoutError:
             log.warning("stopped with callbacks under way: they are sent again at the next start")
-        await self.transport.close()
+        await self.attempts.stop()
         self._running = False
         await self.store.close()
 
@@ -167,6 +163,14 @@ class _Kept:
 
     async def inbound(self, segment: InboundSegment) -> None:
         await self._inbound.take(segment)
+
+
+def _attempts(settings: DeliverySettings) -> Attempts:
+    terms = Terms(settings.allow_private, settings.concurrency, f"Tidings/{__version__}")
+    own_process = settings.own_process
+    if own_process is None:
+        own_process = (os.cpu_count() or 1) > 1
+    return Courier(terms) if own_process else InProcess(terms)
 
 
 def open_store(url: str, data: Path) -> Store:

@@ -16,13 +16,15 @@ import pytest
 from tidings.carriers.simulator.ledger import Submitted, read_log
 
 if TYPE_CHECKING:
-    from tests.crash.audit import Books, read, unsettled
+    from tests.crash import audit
+    from tests.crash.audit import Books
     from tests.crash.processes import SENDER, SID, TOKEN, Gateway, Smsc, until
     from tests.crash.sink import Sink
     from tests.crash.traffic import EVERYTHING, Traffic
     from tests.crash.wiretap import Wiretap
 else:  # pytest puts this directory on the path, not the one that holds `tests`
-    from audit import Books, read, unsettled
+    import audit
+    from audit import Books
     from traffic import EVERYTHING, Traffic
     from wiretap import Wiretap
 
@@ -79,7 +81,7 @@ class Stage:
 
         async def at_rest() -> bool:
             self.gateway.check_alive()
-            open_ends[:] = unsettled(self.books(), self.submitted())
+            open_ends[:] = audit.unsettled(self.books(), self.submitted())
             return not open_ends
 
         try:
@@ -88,8 +90,21 @@ class Stage:
             raise AssertionError(f"{len(open_ends)} never settled:\n" + "\n".join(open_ends[:20])) from None
         return self.books()
 
+    async def prove(self, traffic: Traffic) -> Books:
+        """What holds after every end a gateway may have met. Leaves it stopped."""
+        books = await self.rest()
+        assert traffic.surprises == []
+        audit.check_kept(books, [order.message_id for order in traffic.answered])
+        audit.check_keys(books, [order.key for order in traffic.answered + traffic.unanswered if order.key])
+        audit.check_submitted_once(self.submitted())
+        audit.check_truth(books, self.submitted())
+        audit.check_callbacks(await self.feed(), self.sink.calls)
+        await self.gateway.stop()
+        audit.check_consistent(self.gateway.database, books)
+        return books
+
     def books(self) -> Books:
-        return read(self.gateway.database)
+        return audit.read(self.gateway.database)
 
     def submitted(self) -> Sequence[Submitted]:
         return read_log(self.smsc.log)

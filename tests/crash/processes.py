@@ -62,7 +62,7 @@ allow_private = true
 async def until(condition: Callable[[], Awaitable[object]], within: float = PATIENCE) -> None:
     """Look until `condition` holds. Raises TimeoutError."""
     async with asyncio.timeout(within):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - it is another process that makes it true
             await asyncio.sleep(_LOOK_AGAIN)
 
 

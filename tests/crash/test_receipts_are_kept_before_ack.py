@@ -1,4 +1,4 @@
-"""Promise 2 against SIGKILL: what was acknowledged to the SMSC is on disk, octet for octet; the rest comes again."""
+"""Promise 2 against SIGKILL: an acknowledged receipt is on disk, octet for octet, and the others come again."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -27,11 +27,11 @@ EVERYTHING: Mapping[str, int] = {
 }
 """Last four digits of the recipient, which are the simulated carrier's script, and how often they come."""
 
-_TEXTS = (
-    ("crash {n:06}", 8),  # one segment
-    ("{n:06} and so on, " * 20, 1),  # three
-    ("{n:06} und so weiter \N{SNOWMAN} " * 6, 1),  # three in UCS-2
-)
+_TEXTS: Mapping[str, int] = {
+    "crash {n:06}": 8,  # one segment
+    "{n:06} and so on, " * 20: 1,  # three
+    "{n:06} und so weiter \N{SNOWMAN} " * 6: 1,  # three in UCS-2
+}
 """And how often they come. No two messages have a segment in common."""
 
 
@@ -43,7 +43,7 @@ class Order:
     recipient: str
     body: str
     key: str | None
-    sid: str | None = None
+    message_id: str = ""
     """Once it has been answered."""
 
 
@@ -127,7 +127,7 @@ class Traffic:
         self._count += 1
         number = self._count
         (suffix,) = self._chance.choices(self._suffixes, self._weights)
-        (text,) = self._chance.choices(*zip(*_TEXTS, strict=True))
+        (text,) = self._chance.choices(list(_TEXTS), list(_TEXTS.values()))
         key = f"order {number}" if self._chance.random() < 0.5 else None
         return Order(number, f"+1{200_000 + number}{suffix}", text.format(n=number), key)
 
@@ -145,16 +145,16 @@ class Traffic:
                 self._to_repeat.append(order)
             return False
         if response.status_code == 201:
-            self._answered(order, response.json()["sid"])
+            self._answered(order, response.json()["sid"].removeprefix("SM"))
         else:
             self.surprises.append(f"order {order.number}: {response.status_code} {response.text}")
         async with self._progress:
             self._progress.notify_all()
         return True
 
-    def _answered(self, order: Order, sid: str) -> None:
-        if order.sid is None:
-            order.sid = sid
+    def _answered(self, order: Order, message_id: str) -> None:
+        if not order.message_id:
+            order.message_id = message_id
             self.answered.append(order)
-        elif order.sid != sid:
-            self.surprises.append(f"order {order.number}: {order.sid}, and asked again with its key: {sid}")
+        elif order.message_id != message_id:
+            self.surprises.append(f"{order.key}: made {order.message_id}, and when repeated {message_id}")

@@ -1,6 +1,6 @@
 """A listener on the wire between gateway and SMSC: passes every octet on, and notes receipts and their answers.
 
-It is nobody's own bookkeeping, and it outlives the gateway: what it saw acknowledged, the SMSC will never send again.
+It is nobody's own bookkeeping, and it outlives the gateway. What it saw acknowledged, the SMSC never sends again.
 """
 
 import asyncio
@@ -29,10 +29,9 @@ class Wiretap:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
+        """To be called once the gateway is gone: then every conversation ends by itself."""
         assert self._server is not None
         self._server.close()
-        for conversation in self._conversations:
-            conversation.cancel()
         await self.quiet()
 
     async def more_acknowledged(self, count: int) -> None:

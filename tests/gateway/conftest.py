@@ -447,15 +447,15 @@ class Bench:
             ),
             carrier=carriers,
             route=tuple(routes) if routes is not None else (Route("+", tuple(c.name for c in carriers)),),
-            dispatch=DispatchSettings(window=window, **dispatch),
+            dispatch=msgspec.convert({"window": window, **dispatch}, DispatchSettings),
             callbacks=DeliverySettings(allow_private=True),
         )
         site = Site(settings, WatchedStore(path or self._path / "tidings.db"), self.clock, self.app)
-        self._stack.push_async_callback(self._stop, site)
+        self._stack.push_async_callback(self.stop, site)
         return await site.start()
 
     @staticmethod
-    async def _stop(site: Site) -> None:
+    async def stop(site: Site) -> None:
         if site.gateway.readiness()["store"]:
             await site.gateway.stop()
 
@@ -474,7 +474,7 @@ class Bench:
         connection = sqlite3.connect(site.store.path)
         connection.execute("VACUUM INTO ?", (str(image),))
         connection.close()
-        await self._stop(site)
+        await self.stop(site)
         return image
 
 

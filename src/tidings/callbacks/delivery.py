@@ -19,8 +19,7 @@ from typing import Final
 import msgspec
 
 from tidings.callbacks import forms
-from tidings.callbacks.exchange import Request, Response, TransportError
-from tidings.callbacks.transport import Transport
+from tidings.callbacks.attempt import Attempt, Attempts
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import DAY, SECOND, Clock
 from tidings.gateway.recent import Recent
@@ -35,8 +34,6 @@ RETRY_AFTER: Final = (1, 5, 15, 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60)
 GIVE_UP_AFTER: Final = DAY
 AFTER_A_FAULT: Final = 5.0
 """Seconds until a callback is tried again whose attempt failed on our side."""
-REFUSED_HERE: Final = 11200
-"""Debugger code for an answer that is no 2xx."""
 
 
 class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +43,8 @@ class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Messages with owed callbacks held in memory for each host."""
     concurrency: int = 32
     """Requests under way to one host at a time."""
+    own_process: bool | None = None
+    """Whether requests are made in a process beside the gateway's; unset: where there are several cores."""
 
 
 class Chain:
@@ -73,7 +72,7 @@ class Delivery:
     def __init__(
         self,
         store: Store,
-        transport: Transport,
+        attempts: Attempts,
         accounts: Recent[Account],
         clock: Clock,
         settings: DeliverySettings,
@@ -82,7 +81,7 @@ class Delivery:
         self.clock = clock
         self.settings = settings
         self.counts: Counter[str] = Counter()
-        self._transport = transport
+        self._attempts = attempts
         self._accounts = accounts
         self._lanes: dict[str, HostLane] = {}
         self._started = False
@@ -136,18 +135,8 @@ class Delivery:
         account = await self._accounts.get(owed.message.account)
         if account is None:
             return _given_up(owed.callback, self.clock.now(), None, 20404)
-        request = forms.compose(owed.message, owed.event, account)
-        response, error = await self._attempt(request)
-        return self._outcome(owed.callback, response, error)
-
-    async def _attempt(self, request: Request) -> tuple[int | None, int | None]:
-        try:
-            response: Response = await self._transport.send(request)
-        except TransportError as error:
-            return None, error.code
-        if 200 <= response.status < 300:
-            return response.status, None
-        return response.status, REFUSED_HERE
+        outcome = await self._attempts.make(Attempt(owed.message, owed.event, account))
+        return self._outcome(owed.callback, outcome.response, outcome.error)
 
     def _outcome(self, callback: Callback, response: int | None, error: int | None) -> Callback:
         now = self.clock.now()

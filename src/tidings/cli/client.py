@@ -36,6 +36,11 @@ class Client:
     ) -> None:
         await self._http.aclose()
 
+    async def until_ready(self) -> None:
+        """Until the gateway says that it can accept and send."""
+        while (await self._http.get("/health/ready")).status_code != httpx.codes.OK:
+            await asyncio.sleep(FIRST_LOOK)
+
     async def send(self, sender: str, recipient: str, body: str, callback: str | None) -> dict[str, Any]:
         """The Message resource that was made."""
         form = {"From": sender, "To": recipient, "Body": body}

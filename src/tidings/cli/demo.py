@@ -21,7 +21,7 @@ from tidings import __version__, telemetry
 from tidings.app import Gateway, development_account, open_store
 from tidings.cli.client import Client
 from tidings.cli.data import Lock, locked
-from tidings.cli.hosting import listener_at, serving, unless_stopped, until_ready, url_of
+from tidings.cli.hosting import listener_at, serving, unless_stopped, url_of
 from tidings.cli.receiver import Received, Receiver
 from tidings.cli.serve import curl_line, logging_options
 from tidings.cli.timeline import clock, line, seconds_between
@@ -106,7 +106,6 @@ async def _demo(
     async def perform(stop: asyncio.Event) -> None:
         lock.tell(url)
         account = await development_account(gateway.store, gateway.clock, os.environ)
-        await until_ready(gateway)
         place = f"data in {data}{'' if kept else ', removed at the end'}"
         click.echo(f"Tidings {__version__} listens on {url} (simulated carrier over SMPP; {place})")
         show.belongs_to(account)
@@ -163,6 +162,7 @@ class _Show:
         click.echo(f'twilio-python {twilio.__version__} sends "{BODY}" from {NUMBERS[0]} to {recipient}\n')
         try:
             async with Client(self._url, self._sid, self._token) as client, asyncio.timeout(patience):
+                await client.until_ready()
                 message = await asyncio.to_thread(self._create, recipient)
                 events = await self._tell(client, message)
         except TimeoutError:

@@ -19,6 +19,7 @@ What is to be done next (`due_at`, `carrier`, `tries` of the standing) is kept i
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
+from copy import copy
 from enum import StrEnum
 from typing import Any, Final
 
@@ -48,6 +49,11 @@ log = logging.getLogger(__name__)
 
 RECOVERED_AT_ONCE: Final = 500
 """Segments in doubt that are read at a time after a crash."""
+AFTER_A_FAULT: Final = 1.0
+"""Seconds until a lane goes on that the store failed."""
+
+_EVER: Final = 2**62
+_BEING_SENT: Final = frozenset({SegmentState.WAITING, SegmentState.SUBMITTING})
 
 
 class UncertainPolicy(StrEnum):
@@ -131,10 +137,17 @@ class Dispatcher:
         self._lanes[carrier.name].spawn(self._take_late(carrier, submission, answer))
 
     async def _take_late(self, carrier: Carrier, submission: Submission, answer: Answer) -> None:
-        kept = await self._ledger.find(submission.message_id)
-        if kept is not None:
-            await self._settle(kept, submission.part, carrier, answer)
+        kept, part = await self._ledger.find(submission.message_id), submission.part
+        if kept is None:
+            return
+        state = kept.segments[part - 1].state
+        if state is SegmentState.UNCERTAIN or isinstance(answer, Accepted | Uncertain):
+            await self._settle(kept, part, carrier, answer)
             self._go_on(kept, carrier)
+        elif state not in _BEING_SENT:
+            # Settled without it: nothing follows from this no any more.
+            late = Evidence(Kind.DEFERRED, {"carrier": carrier.name, "late": answer.reason}, part)
+            await self._ledger.record(kept, late)
 
     # --- one message
     async def send(self, work: Work, carrier: Carrier, slot: Slot) -> None:
@@ -143,15 +156,16 @@ class Dispatcher:
         if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
             slot.release()
             return
-        validity = kept.message.validity or self._settings.validity
-        if validity and self._clock.now() >= kept.message.created_at + validity * SECOND:
+        if self._expired(kept.message):
             slot.release()
-            self._lay_out(kept, carrier)
-            said = Evidence(Kind.EXPIRED, {"validity": validity}, error=30036)
-            await self._ledger.record(kept, said)
+            await self._expire(kept, carrier)
             return
         texts, change = self._lay_out(kept, carrier)
         waiting = [segment.part for segment in kept.segments if segment.state is SegmentState.WAITING]
+        if not waiting or any(segment.state is SegmentState.REFUSED for segment in kept.segments):
+            slot.release()
+            kept.standing.due_at = None
+            return
         if len(waiting) == 1:
             await self._submit(kept, waiting[0], texts, carrier, slot, change)
         else:
@@ -211,6 +225,17 @@ class Dispatcher:
         )
         await self._settle(kept, part, carrier, answer)
 
+    def _expired(self, message: Message) -> bool:
+        validity = message.validity or self._settings.validity
+        return validity > 0 and self._clock.now() >= message.created_at + validity * SECOND
+
+    async def _expire(self, kept: Kept, carrier: Carrier) -> None:
+        """What of a message has not left will not leave any more."""
+        _, change = self._lay_out(kept, carrier)
+        kept.standing.due_at = None
+        detail = {"validity": kept.message.validity or self._settings.validity}
+        await self._ledger.record(kept, Evidence(Kind.EXPIRED, detail, error=30036), change=change)
+
     def _lay_out(self, kept: Kept, carrier: Carrier) -> tuple[list[str], Change]:
         """The texts of a message's submissions; its segments are laid out where they have not been."""
         change = Change()
@@ -222,12 +247,15 @@ class Dispatcher:
                 Segment(kept.message.id, part, SegmentState.WAITING, carrier.name)
                 for part in range(1, len(texts) + 1)
             ]
-            change.segments.extend(kept.segments)
+            change.segments.extend(map(copy, kept.segments))
         return texts, change
 
     # --- answers
     async def _settle(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> None:
         said = list(self._evidence(kept, part, carrier, answer))
+        if any(segment.state is SegmentState.REFUSED for segment in kept.segments):
+            # Of a message that cannot arrive whole nothing more need leave, whatever this part was told.
+            kept.standing.due_at = None
         committed = self._ledger.record(kept, *said)
         if isinstance(answer, Accepted):
             key = carrier.key(answer.carrier_id)
@@ -299,12 +327,18 @@ class Dispatcher:
 
     # --- carriers that are down, gone, or were cut off
     async def give_to_next(self, carrier: Carrier) -> None:
-        """`carrier` stays down: move on what waits for it and has another carrier on its route who is up."""
+        """`carrier` stays down: move on what waits for it and has another carrier on its route who is up.
+
+        What has waited too long ends here.
+        """
         for message_id, _ in await self._store.due_messages(
             carrier.name, self._clock.now(), self._settings.window
         ):
             kept = await self._ledger.find(message_id)
             if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
+                continue
+            if self._expired(kept.message):
+                await self._expire(kept, carrier)
                 continue
             following = self._routes.after(kept.message.recipient, carrier.name)
             begun = any(segment.state is not SegmentState.WAITING for segment in kept.segments)
@@ -317,7 +351,7 @@ class Dispatcher:
     async def _move_all(self, gone: str) -> None:
         """Route the messages anew that wait for a carrier which is no longer configured."""
         moved = 0
-        while waiting := await self._store.due_messages(gone, self._clock.now(), RECOVERED_AT_ONCE):
+        while waiting := await self._store.due_messages(gone, _EVER, RECOVERED_AT_ONCE):
             for message_id, _ in waiting:
                 kept = await self._ledger.find(message_id)
                 assert kept is not None, "the store has just named it"
@@ -398,23 +432,38 @@ class Lane:
 
     async def _run(self) -> None:
         while True:
-            work = await self.window.take()
+            try:
+                work = await self.window.take()
+            except StoreError as error:
+                log.error("lane %s: %s", self.carrier.name, error)
+                await asyncio.sleep(AFTER_A_FAULT)
+                continue
             slot = await self._slot()
             self.spawn(self._send(work, slot))
 
     async def _slot(self) -> Slot:
         """Room at the carrier, however long it takes; while it is down, others on the route get the work."""
-        while not self.carrier.up:
+        while True:
             try:
+                # Also while it is up: it may go down while there is no room.
                 async with asyncio.timeout(self._dispatcher._settings.failover_after):
                     return await self.carrier.slot()
             except TimeoutError:
-                await self._dispatcher.give_to_next(self.carrier)
-        return await self.carrier.slot()
+                if not self.carrier.up:
+                    await self._give_up_waiting()
+
+    async def _give_up_waiting(self) -> None:
+        try:
+            await self._dispatcher.give_to_next(self.carrier)
+        except StoreError as error:
+            log.error("lane %s: %s", self.carrier.name, error)
 
     async def _send(self, work: Work, slot: Slot) -> None:
         try:
             await self._dispatcher.send(work, self.carrier, slot)
+        except StoreError:
+            self.window.look_again_in(AFTER_A_FAULT)
+            raise
         finally:
             if work.id in self.again:
                 self.again.discard(work.id)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from asyncio import Future
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
@@ -94,7 +95,7 @@ class Ledger:
         change.messages.append(message)
         event = self._append(kept, evidence, standing.status, moved=True, applied=True, change=change)
         self._owe(kept, event, change, owed)
-        change.standings.append(standing)
+        change.standings.append(copy(standing))
         return kept, self._commit(kept, change, owed)
 
     def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
@@ -103,20 +104,22 @@ class Ledger:
         owed: list[OwedCallback] = []
         for evidence in said:
             self._apply(kept, evidence, change, owed)
-        change.standings.append(kept.standing)
+        change.standings.append(copy(kept.standing))
         return self._commit(kept, change, owed)
 
     def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
         standing, now = kept.standing, self._clock.now()
-        applied = False
+        # Before segments are laid out, evidence speaks of the message as it waits.
+        applied = not kept.segments
         for segment in kept.segments if said.part == 0 else (kept.segments[said.part - 1],):
             state = advance(segment.state, said.kind)
             if state is not None:
                 applied = True
                 _settle(segment, state, said, now)
-                change.segments.append(segment)
+                change.segments.append(copy(segment))
         before = standing.status
-        after = fold(before, [segment.state for segment in kept.segments]) if applied else before
+        states = [segment.state for segment in kept.segments]
+        after = fold(before, states) if applied and states else before
         if after is not before:
             standing.status = after
             standing.error = said.error if after in (Status.FAILED, Status.UNDELIVERED) else None

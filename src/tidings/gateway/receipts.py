@@ -236,8 +236,9 @@ class Receipts:
         before = self._clock.now() - PARKED_FOR
         oldest = floor_id(before)
         for key, waiting in list(self._parked.items()):
-            for receipt_id in [receipt_id for receipt_id in waiting if receipt_id < oldest]:
-                self._forget(key, receipt_id)
+            for receipt_id, parked in list(waiting.items()):
+                if parked.received_at < before if parked else receipt_id < oldest:
+                    self._forget(key, receipt_id)
         return await self._store.drop_parked(before)
 
     def _park(self, key: tuple[str, str], receipt_id: str, parked: KeptReceipt | None) -> None:

@@ -45,6 +45,8 @@ from tidings.store.sqlite.migrate import migrate
 from tidings.store.sqlite.statements import INSERT, KEEP, SQL, batch
 
 READERS: Final = 2
+CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
+"""Octets of rows after which the write-ahead log is carried over into the database: some 16 to 32 MiB of log."""
 LONGEST_WAIT: Final = 36 * DAY
 """No message is sent longer after its creation: scheduled up to 35 days ahead, then up to 10 hours in the queue.
 Bounds how far back a list by date must look."""
@@ -66,6 +68,8 @@ class SqliteStore:
         self._opened: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._group: GroupCommit | None = None
+        self._since_checkpoint = 0
+        self._checkpoint: asyncio.Task[None] | None = None
 
     # --- life
     async def open(self) -> None:
@@ -79,6 +83,8 @@ class SqliteStore:
     async def close(self) -> None:
         if self._group is not None:
             await self._group.close()
+        if self._checkpoint is not None:
+            await asyncio.gather(self._checkpoint, return_exceptions=True)
         writer, self._writer = self._writer, None
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._readers.shutdown)
@@ -107,7 +113,7 @@ class SqliteStore:
         connection = self._connect(cache_kib=32 * 1024)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 4000")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see _carry_over
         migrate(connection)
         connection.executescript(KEEP)
         return connection
@@ -123,6 +129,23 @@ class SqliteStore:
         except UnicodeEncodeError as error:
             raise Contradiction(f"text that is no Unicode: {error}") from error
         await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, rows)
+        self._since_checkpoint += sum(map(len, filter(None, rows)))
+        if self._since_checkpoint >= CHECKPOINT_EVERY and (self._checkpoint is None or self._checkpoint.done()):
+            self._since_checkpoint = 0
+            self._checkpoint = asyncio.create_task(self._carry_over(), name="checkpoint")
+
+    async def _carry_over(self) -> None:
+        """Checkpoint the log, beside the commits and not in one of them, where all would wait for it.
+
+        Most of it happens on a reader's connection while the writer goes on; the short rest on the writer's, in
+        between two batches, so that the log is complete in the database and begins anew.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._readers, self._checkpoint_on, None)
+        await loop.run_in_executor(self._writing, self._checkpoint_on, self._open_one())
+
+    def _checkpoint_on(self, connection: sqlite3.Connection | None) -> None:
+        (connection or self._connection()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def _transact(self, rows: list[str | None]) -> None:
         writer = self._open_one()

@@ -1,0 +1,141 @@
+"""The documentation against the code: tables of settings, dependencies and numbers cannot rot unnoticed."""
+
+import re
+import tomllib
+import types
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from tidings.callbacks.delivery import DeliverySettings
+from tidings.carriers.simulator.carrier import SimulatorSettings
+from tidings.carriers.simulator.numbers import NUMBERS
+from tidings.carriers.smpp.profile import names
+from tidings.carriers.smpp.settings import SmppSettings, Tls
+from tidings.cli import VERBS
+from tidings.gateway.dispatch import DispatchSettings
+from tidings.gateway.routes import Route
+from tidings.settings import AccountSettings, Server, Settings, StoreSettings
+
+ROOT = Path(__file__).parents[1]
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+README = (ROOT / "README.md").read_text("utf-8")
+
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "[server]": Server,
+    "[store]": StoreSettings,
+    "[[account]]": AccountSettings,
+    '[[carrier]] with kind = "smpp"': SmppSettings,
+    "[carrier.tls]": Tls,
+    '[[carrier]] with kind = "simulator"': SimulatorSettings,
+    "[[route]]": Route,
+    "[dispatch]": DispatchSettings,
+    "[callbacks]": DeliverySettings,
+}
+"""Headings of docs/configuration.md, and what is below them."""
+
+_KINDS = {int: "integer", float: "number", str: "text", bool: "true or false", Tls: "table"}
+
+
+def kind_of(annotation: Any) -> str:
+    """A type in the words of the documentation."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return kind_of(arguments[0])
+    if origin is Literal:
+        return ", ".join(_value(argument) for argument in arguments)
+    if origin is tuple:
+        return f"list of {kind_of(arguments[0])}"
+    if origin in (Union, types.UnionType):
+        return " or ".join(kind_of(argument) for argument in arguments if argument is not type(None))
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return ", ".join(_value(member.value) for member in annotation)
+    return _KINDS[annotation]
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default  # type: ignore[operator] # no default means a factory
+    return "unset" if default is None else _value(default.value if isinstance(default, Enum) else default)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return "`[]`"
+    return f"`{value}`" if isinstance(value, int | float) else f'`"{value}"`'
+
+
+def rows(heading: str) -> dict[str, tuple[str, str]]:
+    """name → (type, default) of the table below a heading."""
+    _, _, section = CONFIGURATION.partition(f"\n## `{heading}`\n")
+    assert section, f"docs/configuration.md has no section {heading}"
+    found = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| .+ \|$", section.partition("\n## ")[0], re.MULTILINE)
+    return {name: (kind, default) for name, kind, default in found}
+
+
+@pytest.mark.parametrize("heading", TABLES)
+def test_every_setting_is_documented_with_its_type_and_default(heading: str) -> None:
+    struct = TABLES[heading]
+    hints = get_type_hints(struct, include_extras=True)
+
+    assert rows(heading) == {
+        field.name: (kind_of(hints[field.name]), default_of(field)) for field in msgspec.structs.fields(struct)
+    }
+
+
+def test_no_table_of_settings_is_missing() -> None:
+    documented = {re.sub(r"[\[\]]| with.*", "", heading) for heading in TABLES} - {"carrier.tls"}
+
+    assert documented == set(Settings.__struct_fields__)
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    groups = [
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
+    named = {re.split(r"[^\w-]", requirement)[0] for group in groups for requirement in group}
+
+    documented = re.findall(
+        r"^\| \[?`([\w-]+)`", (ROOT / "docs" / "dependencies.md").read_text("utf-8"), re.MULTILINE
+    )
+
+    assert sorted(documented) == sorted(named)
+
+
+def test_the_readme_lists_the_numbers_of_the_simulated_carrier() -> None:
+    listed = re.findall(r"^\| `…(\d{4})` \|", README, re.MULTILINE)
+
+    assert listed == list(NUMBERS)
+
+
+def test_every_shipped_profile_is_documented() -> None:
+    carriers = (ROOT / "docs" / "carriers.md").read_text("utf-8")
+
+    assert sorted(re.findall(r"^\| `(\w+)` \|", carriers, re.MULTILINE)) == names()
+
+
+def test_every_verb_is_documented() -> None:
+    assert set(re.findall(r"^\| `tidings (\w+)` \|", README, re.MULTILINE)) == set(VERBS)
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))], ids=lambda p: p.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:src|tests|bench|docs)/[\w./-]+)`", architecture)
+
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
