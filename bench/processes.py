@@ -78,16 +78,27 @@ class Child:
         return [line for line in lines if " WARNING " in line or " ERROR " in line or " CRITICAL " in line]
 
     def cpu(self) -> Cpu:
-        """What all its threads have used so far."""
-        return self._cpu("stat")
+        """What all its threads, and the processes it began, have used so far."""
+        used = [self._cpu(f"{pid}/stat") for pid in self._pids()]
+        return Cpu(sum(cpu.user for cpu in used), sum(cpu.system for cpu in used))
 
     def cpu_of_loop(self) -> Cpu:
         """What its first thread has used so far, the one that runs the event loop."""
-        return self._cpu(f"task/{self._process.pid}/stat")
+        return self._cpu(f"{self._process.pid}/task/{self._process.pid}/stat")
+
+    def _pids(self) -> list[int]:
+        """Its own, and those of its children."""
+        found = [self._process.pid]
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                # proc_pid_stat(5): behind the name come the state and the parent.
+                if int(stat.read_text("ascii").rpartition(")")[2].split()[1]) == self._process.pid:
+                    found.append(int(stat.parent.name))
+        return found
 
     def _cpu(self, file: str) -> Cpu:
         try:
-            stat = Path(f"/proc/{self._process.pid}/{file}").read_text("ascii")
+            stat = Path(f"/proc/{file}").read_text("ascii")
         except OSError:
             raise BenchmarkError(f"{self.name} has ended: {self.last_words()}") from None
         # proc_pid_stat(5): the name in parentheses may hold anything; utime and stime are the 14th and 15th field.
@@ -95,12 +106,13 @@ class Child:
         return Cpu(int(fields[11]) / _TICKS, int(fields[12]) / _TICKS)
 
     def memory(self) -> tuple[float, float]:
-        """Resident now, and at the most so far: MiB."""
-        sizes = {}
-        for line in Path(f"/proc/{self._process.pid}/status").read_text("ascii").splitlines():
-            name, _, value = line.partition(":")
-            if name in ("VmRSS", "VmHWM"):
-                sizes[name] = int(value.split()[0]) / 1024
+        """Resident now, and at the most so far, with the processes it began: MiB."""
+        sizes = {"VmRSS": 0.0, "VmHWM": 0.0}
+        for pid in self._pids():
+            for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+                name, _, value = line.partition(":")
+                if name in sizes:
+                    sizes[name] += int(value.split()[0]) / 1024
         return sizes["VmRSS"], sizes["VmHWM"]
 
     def end(self) -> str:

@@ -11,14 +11,15 @@ import msgspec
 import pytest
 
 from tidings.callbacks.delivery import DeliverySettings
+from tidings.carriers.simulator import scenario
 from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.simulator.numbers import NUMBERS
-from tidings.carriers.smpp.profile import names
+from tidings.carriers.smpp import profile
 from tidings.carriers.smpp.settings import SmppSettings, Tls
 from tidings.cli import VERBS
 from tidings.gateway.dispatch import DispatchSettings
 from tidings.gateway.routes import Route
-from tidings.settings import AccountSettings, Server, Settings, StoreSettings
+from tidings.settings import AccountSettings, Server, Settings, StoreSettings, load
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
@@ -59,7 +60,7 @@ def kind_of(annotation: Any) -> str:
 def default_of(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default  # type: ignore[operator] # no default means a factory
+    default = field.default_factory() if field.default is msgspec.NODEFAULT else field.default
     return "unset" if default is None else _value(default.value if isinstance(default, Enum) else default)
 
 
@@ -120,14 +121,16 @@ def test_the_readme_lists_the_numbers_of_the_simulated_carrier() -> None:
 def test_every_shipped_profile_is_documented() -> None:
     carriers = (ROOT / "docs" / "carriers.md").read_text("utf-8")
 
-    assert sorted(re.findall(r"^\| `(\w+)` \|", carriers, re.MULTILINE)) == names()
+    assert sorted(re.findall(r"^\| `(\w+)` \|", carriers, re.MULTILINE)) == profile.names()
 
 
 def test_every_verb_is_documented() -> None:
     assert set(re.findall(r"^\| `tidings (\w+)` \|", README, re.MULTILINE)) == set(VERBS)
 
 
-@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))], ids=lambda p: p.name
+)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
@@ -139,3 +142,22 @@ def test_files_that_the_architecture_names_exist() -> None:
 
     assert named
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def _examples(path: str) -> list[str]:
+    return re.findall(r"^```toml\n(.*?)^```$", (ROOT / path).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
+    (example,) = _examples("README.md")
+    (tmp_path / "tidings.toml").write_text(example)
+
+    assert load(tmp_path / "tidings.toml", {}).carrier[0].name == "main"
+
+
+def test_the_examples_of_carriers_are_what_they_seem(tmp_path: Path) -> None:
+    _, own_profile, own_scenario = _examples("docs/carriers.md")
+    (tmp_path / "my_carrier.toml").write_text(own_profile)
+
+    assert profile.load(tmp_path / "my_carrier.toml").about == "My carrier"
+    assert len(scenario.parse(own_scenario).rules) == 2

@@ -35,6 +35,7 @@ class Sink:
         self._validator = RequestValidator(auth_token)
         self._attempts: defaultdict[str, int] = defaultdict(int)
         self._runner: web.AppRunner | None = None
+        self._awaited: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         app = web.Application()
@@ -50,6 +51,11 @@ class Sink:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def next_call(self) -> None:
+        """Wait until the application is called again."""
+        self._awaited = self._awaited or asyncio.get_running_loop().create_future()
+        await self._awaited
+
     async def _take(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         url = f"http://{request.host}{request.path_qs}"
@@ -61,6 +67,9 @@ class Sink:
             self._validator.validate(url, form, signature),
         )
         self.calls.append(call)
+        if self._awaited is not None:
+            self._awaited.set_result(None)
+            self._awaited = None
         self._attempts[call.token] += 1
         # What the token says decides, so that a second attempt succeeds: one in sixteen is refused, two are slow.
         mood = call.token[:1] if self._attempts[call.token] == 1 else ""

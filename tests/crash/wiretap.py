@@ -23,6 +23,7 @@ class Wiretap:
         self._server: asyncio.Server | None = None
         self._conversations: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Condition()
+        self._awaited: dict[int, asyncio.Future[None]] = {}
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
@@ -39,6 +40,10 @@ class Wiretap:
         wanted = len(self.acknowledged) + count
         async with self._progress:
             await self._progress.wait_for(lambda: len(self.acknowledged) >= wanted)
+
+    async def passing(self, command: Command) -> None:
+        """Wait for the next PDU of this kind, in either direction."""
+        await self._awaited.setdefault(command, asyncio.get_running_loop().create_future())
 
     async def quiet(self) -> None:
         """Wait until all that a gateway which is gone has said is noted."""
@@ -76,6 +81,8 @@ class Wiretap:
     async def _note(self, frame: bytes, under_way: dict[bytes, bytes]) -> None:
         """A receipt and its answer have the same sequence number (SMPP 3.4 §3.2)."""
         command, status, sequence = int.from_bytes(frame[4:8]), frame[8:12], frame[12:16]
+        if (awaited := self._awaited.pop(command, None)) is not None:
+            awaited.set_result(None)
         if command == Command.DELIVER_SM:
             self.sent.append(frame)
             under_way[sequence] = frame

@@ -294,9 +294,10 @@ class WatchedStore(SqliteStore):
 
     def commit(self, change: Change) -> "asyncio.Future[None]":
         if self.fail(change):
-            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            future.set_exception(StoreError("the disk is full"))
-            return future
+            loop = asyncio.get_running_loop()
+            failed: asyncio.Future[None] = loop.create_future()
+            loop.call_soon(failed.set_exception, StoreError("the disk is full"))
+            return failed
         future = super().commit(change)
         future.add_done_callback(lambda _: self._tell())
         return future
@@ -392,6 +393,14 @@ class Site:
 
         return await self._wait("", parked, f"{number} parked")
 
+    async def until_all_is_told(self) -> None:
+        """Wait until no callback is owed, and that is kept."""
+
+        async def told() -> bool | None:
+            return None if self.gateway.delivery.outstanding else True
+
+        await self._wait("", told, "nothing owed")
+
     async def _wait(self, message_id: str, check: Callable[[], Awaitable[T | None]], what: str) -> T:
         try:
             async with asyncio.timeout(WAIT):
@@ -411,6 +420,8 @@ class Bench:
     def __init__(self, path: Path, stack: AsyncExitStack, app: App) -> None:
         self.app = app
         self.clock = WoundClock()
+        self.callbacks: dict[str, int] = {}
+        """Settings of the callback room."""
         self._path = path
         self._stack = stack
         self._images = 0
@@ -448,7 +459,7 @@ class Bench:
             carrier=carriers,
             route=tuple(routes) if routes is not None else (Route("+", tuple(c.name for c in carriers)),),
             dispatch=msgspec.convert({"window": window, **dispatch}, DispatchSettings),
-            callbacks=DeliverySettings(allow_private=True),
+            callbacks=msgspec.convert({"allow_private": True, **self.callbacks}, DeliverySettings),
         )
         site = Site(settings, WatchedStore(path or self._path / "tidings.db"), self.clock, self.app)
         self._stack.push_async_callback(self.stop, site)

@@ -1,6 +1,6 @@
 """What a gateway goes on with after its process ended, at each point where it may have."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +14,7 @@ SENDING, SENT, DELIVERED, FAILED = Status.SENDING, Status.SENT, Status.DELIVERED
 LONG = "a long text " * 40  # 480 characters: four parts
 
 
-async def restarted(bench: "Bench", site: "Site", centre: "Centre", **dispatch: str) -> "Site":
+async def restarted(bench: "Bench", site: "Site", centre: "Centre", **dispatch: Any) -> "Site":
     """The gateway after a SIGKILL now, bound again."""
     image = await bench.crash(site)
     again = await bench.site(bench.smpp(centre), path=image, **dispatch)
@@ -103,8 +103,8 @@ async def test_a_parked_receipt_meets_an_answer_of_the_next_life(bench: "Bench")
     message = await site.send()
     asked = await centre.submission()
     asked.refuse(0x58)
-    again_asked = await centre.submission(2)
-    await centre.receipt(again_asked, id="id2")
+    await centre.receipt(await centre.submission(2), id="id2")
+    centre.answer = lambda asked: asked.accept("id2")
     again = await restarted(bench, site, centre, uncertain="resend")
     await again.until(message, DELIVERED)
     assert await again.store.parked_keys(10) == []
