@@ -60,8 +60,8 @@ def test_waiting_ends_where_no_final_status_comes(gateway: Serving, tidings: End
     assert ended.returncode == 1
 
 
-def test_a_refusal_is_told_with_its_code(gateway: Serving, tidings: Ended) -> None:
-    ended = tidings("send", "--to", "nobody", "--data", str(gateway.data))
+def test_a_refusal_is_told_with_its_code(gateway: Serving, inside: Ended) -> None:
+    ended = inside("send", "--to", "nobody", "--data", str(gateway.data))
 
     assert complaint(ended).startswith("the gateway refused it: error 21211: ")
     assert ended.returncode == 1
@@ -79,8 +79,8 @@ def test_wrong_credentials_are_one_line(gateway: Serving, tidings: Ended) -> Non
     assert complaint(ended).startswith("the gateway refused it: error 20003: ")
 
 
-def test_no_credentials_are_one_line(tidings: Ended) -> None:
-    ended = tidings("send", "--to", "+15551230200")
+def test_no_credentials_are_one_line(inside: Ended) -> None:
+    ended = inside("send", "--to", "+15551230200")
 
     assert complaint(ended).startswith("no credentials: ")
     assert ended.returncode == 2

@@ -46,10 +46,10 @@ def test_a_second_gateway_on_the_same_data_is_refused(gateway: Serving, tidings:
     assert ended.returncode == 1
 
 
-def test_a_port_in_use_is_one_line(gateway: Serving, tidings: Ended) -> None:
+def test_a_port_in_use_is_one_line(gateway: Serving, inside: Ended) -> None:
     port = httpx.URL(gateway.url).port
 
-    ended = tidings("serve", "--port", str(port))
+    ended = inside("serve", "--port", str(port))
 
     assert complaint(ended) == f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port"
     assert ended.returncode == 1
@@ -111,43 +111,39 @@ def test_sigterm_waits_for_the_carriers_answer_to_what_is_in_flight(
     ],
 )
 def test_settings_that_are_wrong_are_one_line(
-    text: str, complained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    text: str, complained: str, tmp_path: Path, inside: Ended
 ) -> None:
-    from tidings.cli import run
+    (tmp_path / "tidings.toml").write_text(text)
 
-    config = tmp_path / "tidings.toml"
-    config.write_text(text)
+    ended = inside("serve", "--config", "tidings.toml", "--port", "0")
 
-    assert run(["serve", "--config", str(config), "--port", "0", "--data", str(tmp_path / "data")]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert complained in line
+    assert complained in complaint(ended)
+    assert ended.returncode == 1
 
 
-def test_a_store_of_a_newer_version_is_one_line(tidings: Ended, tmp_path: Path) -> None:
+def test_a_store_of_a_newer_version_is_one_line(inside: Ended, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data" / "tidings.db") as store:
         store.execute("PRAGMA user_version = 999")
 
-    ended = tidings("serve", "--port", "0", "--data", "data")
+    ended = inside("serve", "--port", "0", "--data", "data")
 
     assert "schema 999" in complaint(ended)
     assert ended.returncode == 1
 
 
-def test_a_missing_settings_file_is_one_line(tidings: Ended) -> None:
-    ended = tidings("serve", "--config", "nowhere.toml")
+def test_a_missing_settings_file_is_one_line(inside: Ended) -> None:
+    ended = inside("serve", "--config", "nowhere.toml")
 
     assert complaint(ended) == "nowhere.toml: No such file or directory"
 
 
 @pytest.mark.parametrize("arguments", [["serv"], ["serve", "--prot", "1"], ["send"], ["serve", "--port", "70000"]])
-def test_a_wrong_command_line_is_one_line_and_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    from tidings.cli import run
+def test_a_wrong_command_line_is_one_line_and_2(arguments: list[str], inside: Ended) -> None:
+    ended = inside(*arguments)
 
-    assert run(arguments) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("tidings: ")
-    assert "--help)" in line
+    assert "--help)" in complaint(ended)
+    assert ended.returncode == 2
 
 
 def test_help_lists_every_verb_without_loading_the_gateway() -> None:

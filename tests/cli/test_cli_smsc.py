@@ -67,16 +67,16 @@ def test_counts_are_printed_while_something_happens(start: Callable[..., Running
     assert smsc.printed[-1].startswith("0 binds; 0 submitted")
 
 
-def test_a_scenario_that_is_not_there_is_one_line(tidings: Ended) -> None:
-    ended = tidings("smsc", "--scenario", "nowhere.toml")
+def test_a_scenario_that_is_not_there_is_one_line(inside: Ended) -> None:
+    ended = inside("smsc", "--scenario", "nowhere.toml")
 
     assert complaint(ended) == "nowhere.toml: No such file or directory"
     assert ended.returncode == 1
 
 
-def test_a_port_in_use_is_one_line(start: Callable[..., Running], tidings: Ended) -> None:
+def test_a_port_in_use_is_one_line(start: Callable[..., Running], inside: Ended) -> None:
     port = start("smsc", "--port", "0").line(r"127.0.0.1:(\d+)")[1]
 
-    ended = tidings("smsc", "--port", port)
+    ended = inside("smsc", "--port", port)
 
     assert complaint(ended) == f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another --port"

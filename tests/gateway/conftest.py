@@ -420,8 +420,8 @@ class Bench:
     def __init__(self, path: Path, stack: AsyncExitStack, app: App) -> None:
         self.app = app
         self.clock = WoundClock()
-        self.callbacks: dict[str, int] = {}
-        """Settings of the callback room."""
+        self.callbacks: dict[str, Any] = {}
+        """Settings of the callback room; a process of its own takes a third of a second to start."""
         self._path = path
         self._stack = stack
         self._images = 0
@@ -459,7 +459,9 @@ class Bench:
             carrier=carriers,
             route=tuple(routes) if routes is not None else (Route("+", tuple(c.name for c in carriers)),),
             dispatch=msgspec.convert({"window": window, **dispatch}, DispatchSettings),
-            callbacks=msgspec.convert({"allow_private": True, **self.callbacks}, DeliverySettings),
+            callbacks=msgspec.convert(
+                {"allow_private": True, "own_process": False, **self.callbacks}, DeliverySettings
+            ),
         )
         site = Site(settings, WatchedStore(path or self._path / "tidings.db"), self.clock, self.app)
         self._stack.push_async_callback(self.stop, site)

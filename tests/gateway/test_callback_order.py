@@ -49,7 +49,11 @@ async def test_outcomes_are_kept(bench: "Bench") -> None:
     assert (callback.attempts, callback.response, callback.error) == (2, 204, None)
 
 
-async def test_many_messages_with_a_moody_application_all_in_order_and_exactly_once_taken(bench: "Bench") -> None:
+@pytest.mark.parametrize("own_process", [False, True])
+async def test_many_messages_with_a_moody_application_all_in_order_and_exactly_once_taken(
+    bench: "Bench", own_process: bool
+) -> None:
+    bench.callbacks = {"own_process": own_process}
     calls = Counter[str]()
 
     def moody(status: str) -> int:

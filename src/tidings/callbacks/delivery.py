@@ -218,13 +218,23 @@ class HostLane:
 
     async def _work_off(self, chain: Chain) -> None:
         """Tell a chain's events one after the other, for as long as they are taken. Begins with a permit."""
+        delivery = self._delivery
         try:
             while not self._stopping:
-                outcome = await self._tell(chain)
+                try:
+                    outcome = await delivery.tell(chain.owed[0])
+                finally:
+                    # The commit that follows is none of the host's business: somebody else may be told meanwhile.
+                    self._room.release()
+                change = Change()
+                change.outcomes.append(outcome)
+                await delivery.store.commit(change)
                 if outcome.state is CallbackState.RETRYING:
                     self._window.leave(chain.id)
-                    self._window.look_again_in((outcome.due_at - self._delivery.clock.now()) / SECOND)
+                    self._window.look_again_in((outcome.due_at - delivery.clock.now()) / SECOND)
                     return
+                chain.owed.popleft()
+                self.outstanding -= 1
                 if not chain.owed:
                     break
                 await self._room.acquire()
@@ -237,23 +247,8 @@ class HostLane:
             raise
         self._window.release(chain.id)
         if self.outstanding == 0:
-            self._delivery.drop(self)
+            delivery.drop(self)
             self._end()
-
-    async def _tell(self, chain: Chain) -> Callback:
-        """One attempt at the head of a chain, and its outcome kept."""
-        try:
-            outcome = await self._delivery.tell(chain.owed[0])
-        finally:
-            # The commit that follows is none of the host's business: somebody else may ask it meanwhile.
-            self._room.release()
-        change = Change()
-        change.outcomes.append(outcome)
-        await self._delivery.store.commit(change)
-        if outcome.state is not CallbackState.RETRYING:
-            chain.owed.popleft()
-            self.outstanding -= 1
-        return outcome
 
     def _finished(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -38,7 +38,7 @@ class Client:
 
     async def until_ready(self) -> None:
         """Until the gateway says that it can accept and send."""
-        while (await self._http.get("/health/ready")).status_code != httpx.codes.OK:
+        while (await self._http.get("/health/ready")).status_code != httpx.codes.OK:  # noqa: ASYNC110 - over HTTP, it has to be asked
             await asyncio.sleep(FIRST_LOOK)
 
     async def send(self, sender: str, recipient: str, body: str, callback: str | None) -> dict[str, Any]:

@@ -412,7 +412,7 @@ class Lane:
             await asyncio.wait(self._tasks)
 
     def spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 

@@ -72,7 +72,7 @@ class Ledger:
 
     async def find(self, message_id: str) -> Kept | None:
         """The message with all that is settled about it, from memory or the store."""
-        kept = self._alive.get(message_id)
+        kept = self._recent.get(message_id) or self._alive.get(message_id)
         if kept is not None:
             return kept
         loading = self._loading.get(message_id)
