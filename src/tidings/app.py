@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from tidings import __version__
+from tidings import __version__, phone
 from tidings.callbacks.attempt import Attempts, InProcess, Terms
 from tidings.callbacks.courier import Courier
 from tidings.callbacks.delivery import Delivery, DeliverySettings
@@ -196,7 +196,7 @@ async def _configure(store: Store, settings: AccountSettings, now: int) -> None:
         )
     )
     for number in settings.numbers:
-        await store.put_sender(Sender(number, account_id, settings.queue_limit))
+        await store.put_sender(Sender(phone.e164(number) or number, account_id, settings.queue_limit))
 
 
 async def development_account(store: Store, clock: Clock, environment: Mapping[str, str]) -> Account:

@@ -1,6 +1,7 @@
 """Fixtures of this room: verbs run to their end, verbs that go on, and gateways in the development setting."""
 
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,9 +13,9 @@ import pytest
 from tidings.cli import run
 
 if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Running, Serving, environment
+    from tests.cli.executable import Ended, Inside, Running, Serving, environment
 else:
-    from executable import Ended, Running, Serving, environment
+    from executable import Ended, Inside, Running, Serving, environment
 
 
 @pytest.fixture
@@ -38,9 +39,13 @@ def tidings(tmp_path: Path) -> Ended:
 
 
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Ended]:
+def inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Inside]:
     """Run `tidings …` to its end in this process: quicker, and enough for what never gets as far as serving."""
     monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("TIDINGS_")]:
+        monkeypatch.delenv(name)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 

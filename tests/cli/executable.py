@@ -30,6 +30,12 @@ class Ended(Protocol):
     ) -> subprocess.CompletedProcess[str]: ...
 
 
+class Inside(Protocol):
+    """How it is run to its end in this process."""
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]: ...
+
+
 class Running:
     """A `tidings …` that goes on; its output is read by line."""
 

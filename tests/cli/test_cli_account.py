@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Serving, complaint
+    from tests.cli.executable import Ended, Inside, Serving, complaint
 else:
-    from executable import Ended, Serving, complaint
+    from executable import Ended, Inside, Serving, complaint
 
 
 NOTICED_WITHIN = 2.0
@@ -65,27 +65,27 @@ def test_an_api_key_asks_for_its_account(gateway: Serving, tidings: Ended) -> No
     assert _status(gateway, gateway.account, _printed(made, "secret"), user=_printed(made, "key SID")) == 200
 
 
-def test_a_number_that_another_account_has_is_refused(gateway: Serving, inside: Ended) -> None:
+def test_a_number_that_another_account_has_is_refused(gateway: Serving, inside: Inside) -> None:
     ended = inside("account", "create", "--number", "+15005550006", "--data", str(gateway.data))
 
     assert complaint(ended) == f"+15005550006 is a sender of account {gateway.account} already"
     assert ended.returncode == 1
 
 
-def test_what_is_no_sender_is_refused(inside: Ended) -> None:
+def test_what_is_no_sender_is_refused(inside: Inside) -> None:
     ended = inside("account", "create", "--number", "a name that is too long")
 
     assert "is no sender" in complaint(ended)
     assert ended.returncode == 2
 
 
-def test_an_account_that_is_not_there_is_one_line(gateway: Serving, inside: Ended) -> None:
+def test_an_account_that_is_not_there_is_one_line(gateway: Serving, inside: Inside) -> None:
     ended = inside("account", "rotate-token", "AC" + "9" * 32, "--data", str(gateway.data))
 
     assert "there is no account AC999" in complaint(ended)
 
 
-def test_no_store_is_made_by_looking_for_one(inside: Ended) -> None:
+def test_no_store_is_made_by_looking_for_one(inside: Inside) -> None:
     ended = inside("account", "list", "--data", "nowhere")
 
     assert complaint(ended).startswith("there is no store at nowhere/tidings.db")

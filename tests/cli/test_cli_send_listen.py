@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import httpx
 
 if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Running, Serving, complaint
+    from tests.cli.executable import Ended, Inside, Running, Serving, complaint
 else:
-    from executable import Ended, Running, Serving, complaint
+    from executable import Ended, Inside, Running, Serving, complaint
 
 
 def test_sent_and_listened_to_with_nothing_but_the_data_directory(
@@ -60,7 +60,7 @@ def test_waiting_ends_where_no_final_status_comes(gateway: Serving, tidings: End
     assert ended.returncode == 1
 
 
-def test_a_refusal_is_told_with_its_code(gateway: Serving, inside: Ended) -> None:
+def test_a_refusal_is_told_with_its_code(gateway: Serving, inside: Inside) -> None:
     ended = inside("send", "--to", "nobody", "--data", str(gateway.data))
 
     assert complaint(ended).startswith("the gateway refused it: error 21211: ")
@@ -79,7 +79,7 @@ def test_wrong_credentials_are_one_line(gateway: Serving, tidings: Ended) -> Non
     assert complaint(ended).startswith("the gateway refused it: error 20003: ")
 
 
-def test_no_credentials_are_one_line(inside: Ended) -> None:
+def test_no_credentials_are_one_line(inside: Inside) -> None:
     ended = inside("send", "--to", "+15551230200")
 
     assert complaint(ended).startswith("no credentials: ")

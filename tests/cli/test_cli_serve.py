@@ -16,9 +16,9 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Running, Serving, complaint
+    from tests.cli.executable import Ended, Inside, Running, Serving, complaint
 else:
-    from executable import Ended, Running, Serving, complaint
+    from executable import Ended, Inside, Running, Serving, complaint
 
 SLOW = "default = { delay = 1.0, receipts = [{ after = 1.1 }] }\n"
 
@@ -46,7 +46,7 @@ def test_a_second_gateway_on_the_same_data_is_refused(gateway: Serving, tidings:
     assert ended.returncode == 1
 
 
-def test_a_port_in_use_is_one_line(gateway: Serving, inside: Ended) -> None:
+def test_a_port_in_use_is_one_line(gateway: Serving, inside: Inside) -> None:
     port = httpx.URL(gateway.url).port
 
     ended = inside("serve", "--port", str(port))
@@ -110,9 +110,7 @@ def test_sigterm_waits_for_the_carriers_answer_to_what_is_in_flight(
         ('[store]\nurl = "oracle://x"\n', "sqlite:///FILE"),
     ],
 )
-def test_settings_that_are_wrong_are_one_line(
-    text: str, complained: str, tmp_path: Path, inside: Ended
-) -> None:
+def test_settings_that_are_wrong_are_one_line(text: str, complained: str, tmp_path: Path, inside: Inside) -> None:
     (tmp_path / "tidings.toml").write_text(text)
 
     ended = inside("serve", "--config", "tidings.toml", "--port", "0")
@@ -121,7 +119,7 @@ def test_settings_that_are_wrong_are_one_line(
     assert ended.returncode == 1
 
 
-def test_a_store_of_a_newer_version_is_one_line(inside: Ended, tmp_path: Path) -> None:
+def test_a_store_of_a_newer_version_is_one_line(inside: Inside, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data" / "tidings.db") as store:
         store.execute("PRAGMA user_version = 999")
@@ -132,14 +130,14 @@ def test_a_store_of_a_newer_version_is_one_line(inside: Ended, tmp_path: Path) -
     assert ended.returncode == 1
 
 
-def test_a_missing_settings_file_is_one_line(inside: Ended) -> None:
+def test_a_missing_settings_file_is_one_line(inside: Inside) -> None:
     ended = inside("serve", "--config", "nowhere.toml")
 
     assert complaint(ended) == "nowhere.toml: No such file or directory"
 
 
 @pytest.mark.parametrize("arguments", [["serv"], ["serve", "--prot", "1"], ["send"], ["serve", "--port", "70000"]])
-def test_a_wrong_command_line_is_one_line_and_2(arguments: list[str], inside: Ended) -> None:
+def test_a_wrong_command_line_is_one_line_and_2(arguments: list[str], inside: Inside) -> None:
     ended = inside(*arguments)
 
     assert "--help)" in complaint(ended)

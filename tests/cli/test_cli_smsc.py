@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from tidings.carriers.simulator.ledger import read_log
 
 if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Running, complaint
+    from tests.cli.executable import Ended, Inside, Running, complaint
 else:
-    from executable import Ended, Running, complaint
+    from executable import Ended, Inside, Running, complaint
 
 ACCOUNT, TOKEN = "AC" + "7" * 32, "a token"
 SETTINGS = f"""
@@ -67,14 +67,14 @@ def test_counts_are_printed_while_something_happens(start: Callable[..., Running
     assert smsc.printed[-1].startswith("0 binds; 0 submitted")
 
 
-def test_a_scenario_that_is_not_there_is_one_line(inside: Ended) -> None:
+def test_a_scenario_that_is_not_there_is_one_line(inside: Inside) -> None:
     ended = inside("smsc", "--scenario", "nowhere.toml")
 
     assert complaint(ended) == "nowhere.toml: No such file or directory"
     assert ended.returncode == 1
 
 
-def test_a_port_in_use_is_one_line(start: Callable[..., Running], inside: Ended) -> None:
+def test_a_port_in_use_is_one_line(start: Callable[..., Running], inside: Inside) -> None:
     port = start("smsc", "--port", "0").line(r"127.0.0.1:(\d+)")[1]
 
     ended = inside("smsc", "--port", port)

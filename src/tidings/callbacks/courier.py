@@ -19,6 +19,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 import msgspec
 import uvloop
 
+from tidings import telemetry
 from tidings.callbacks.attempt import Attempt, InProcess, Outcome, Terms
 
 log = logging.getLogger(__name__)
@@ -169,9 +170,10 @@ async def work(fd: int, terms: Terms) -> None:
 
 
 def main() -> None:
-    # The gateway decides when to stop: a Ctrl-C reaches both.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.WARNING)
+    # A Ctrl-C, and a service manager's SIGTERM, reach both: the gateway finishes what is under way, then ends us.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    telemetry.configure("warning")
     uvloop.run(work(int(sys.argv[1]), msgspec.json.decode(sys.argv[2], type=Terms)))
 
 
