@@ -173,12 +173,15 @@ def _attempts(settings: DeliverySettings) -> Attempts:
     return Courier(terms) if own_process else InProcess(terms)
 
 
-def open_store(url: str, data: Path) -> Store:
-    """The store that `[store] url` names; a relative SQLite path lies in `data`."""
+def open_store(url: str, data: Path, *, apart: bool = True) -> Store:
+    """The store that `[store] url` names; a relative SQLite path lies in `data`.
+
+    `apart`: for a gateway; False for a short visit beside one.
+    """
     scheme, found, path = url.partition(":///")
     if scheme != "sqlite" or not found or not path:
         raise SettingsError(f"[store] url: {url!r} is no store; sqlite:///FILE is one")
-    return SqliteStore(data / path)
+    return SqliteStore(data / path, apart=apart)
 
 
 async def _configure(store: Store, settings: AccountSettings, now: int) -> None:

@@ -124,7 +124,7 @@ class Stage:
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    """CRASH_SEED in the environment plays the same load and the same moments again."""
+    """CRASH_SEED in the environment gives the same load and the same moments again, as far as processes agree."""
     seed = int(os.environ.get("CRASH_SEED") or secrets.randbelow(2**32))
     print(f"CRASH_SEED={seed}")  # pytest shows it when the test fails
     stage = Stage(tmp_path, random.Random(seed))

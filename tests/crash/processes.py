@@ -66,18 +66,26 @@ async def until(condition: Callable[[], Awaitable[object]], within: float = PATI
             await asyncio.sleep(_LOOK_AGAIN)
 
 
-def free_port() -> int:
-    """A port nobody listens on now: known before the process that will, and the same each time it is started."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+class Port:
+    """A port that stays ours while the process that listens on it is dead: bound here, and not listened on."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number: int = self._socket.getsockname()[1]
+
+    def release(self) -> None:
+        self._socket.close()
 
 
 class Process:
-    """One `tidings` command at a time; its output is appended to `output`."""
+    """One `tidings` command at a time, for `port`; its output is appended to `output`."""
 
-    def __init__(self, output: Path, *arguments: str) -> None:
+    def __init__(self, port: Port, output: Path, *arguments: str) -> None:
         self.output = output
+        self.port = port.number
+        self._port = port
         self._arguments = arguments
         self._process: asyncio.subprocess.Process | None = None
 
@@ -86,26 +94,34 @@ class Process:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDINGS_")}
         with self.output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tidings", *self._arguments, stdout=output, stderr=output, env=environment
+                sys.executable,
+                "-m",
+                "tidings",
+                *self._arguments,
+                stdout=output,
+                stderr=output,
+                env=environment,
+                start_new_session=True,  # with the processes it begins, a group that can be killed as one
             )
 
-    async def end(self, how: signal.Signals, within: float = PATIENCE) -> int:
-        """Send the signal and wait for the end. Returns the exit status, negative for a signal's."""
+    async def end(self, how: signal.Signals, *, group: bool = False) -> int:
+        """Send the signal, to its group or to it alone, and wait for the end. Returns the exit status."""
         process, self._process = self._process, None
         assert process is not None, "it does not run"
         if process.returncode is None:
-            process.send_signal(how)
+            (os.killpg if group else os.kill)(process.pid, how)
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(PATIENCE):
                 return await process.wait()
         except TimeoutError:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             raise
 
     async def close(self) -> None:
         if self._process is not None:
-            await self.end(signal.SIGKILL)
+            await self.end(signal.SIGKILL, group=True)
+        self._port.release()
 
     def check_alive(self) -> None:
         if self._process is None or self._process.returncode is not None:
@@ -118,9 +134,9 @@ class Smsc(Process):
     """The simulated carrier. It outlives every gateway, and logs each submission before it answers."""
 
     def __init__(self, directory: Path) -> None:
-        self.port = free_port()
+        port = Port()
         self.log = directory / "submitted.jsonl"
-        super().__init__(directory / "smsc.out", "smsc", "--port", str(self.port), "--log", str(self.log))
+        super().__init__(port, directory / "smsc.out", "smsc", "--port", str(port.number), "--log", str(self.log))
 
     async def up(self) -> None:
         async def listens() -> bool:
@@ -141,15 +157,14 @@ class Gateway(Process):
     def __init__(self, directory: Path, smsc_port: int, drain: float = 10.0) -> None:
         self.drain = drain
         """Seconds a stop may take."""
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        port = Port()
+        self.url = f"http://127.0.0.1:{port.number}"
         self.database = directory / "data" / "tidings.db"
         settings = directory / "tidings.toml"
-        settings.write_text(
-            _SETTINGS.format(port=port, drain=drain, sid=SID, token=TOKEN, sender=SENDER, smsc_port=smsc_port)
-        )
+        values = {"port": port.number, "smsc_port": smsc_port, "sid": SID, "token": TOKEN, "sender": SENDER}
+        settings.write_text(_SETTINGS.format(drain=drain, **values))
         super().__init__(
-            directory / "gateway.out", "serve", "--config", str(settings), "--data", str(directory / "data")
+            port, directory / "gateway.out", "serve", "--config", str(settings), "--data", str(directory / "data")
         )
 
     async def ready(self) -> None:
@@ -169,8 +184,9 @@ class Gateway(Process):
         """A client with the account's credentials."""
         return httpx.AsyncClient(base_url=self.url, auth=(SID, TOKEN), timeout=PATIENCE)
 
-    async def kill(self) -> None:
-        assert await self.end(signal.SIGKILL) == -signal.SIGKILL
+    async def kill(self, *, group: bool = False) -> None:
+        """SIGKILL, to it alone, as the kernel does when memory is short, or to all its processes."""
+        assert await self.end(signal.SIGKILL, group=group) == -signal.SIGKILL
 
     async def stop(self) -> float:
         """SIGTERM. Returns how many seconds the end took; raises for an exit status other than 0."""

@@ -31,7 +31,7 @@ async def test_kills_lose_nothing_double_nothing_and_leave_every_callback_in_ord
                     await wiretap.passing(Command.DELIVER_SM)
                 case "callback":
                     await stage.sink.next_call()
-            await stage.gateway.kill()
+            await stage.gateway.kill(group=chance.random() < 0.5)
             traffic.close()
         await stage.open(traffic)
         await traffic.more_answers(50)

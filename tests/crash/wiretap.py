@@ -69,9 +69,8 @@ class Wiretap:
                 for frame in framer.feed(octets):
                     await self._note(frame, under_way)
                 target.write(octets)
-                with suppress(
-                    ConnectionError
-                ):  # what was said before the other side went is to be noted all the same
+                # What was said before the other side went is to be noted all the same.
+                with suppress(ConnectionError):
                     await target.drain()
         except ConnectionError:
             pass

@@ -101,3 +101,34 @@ async def test_an_application_that_answers_one_message_badly_holds_up_no_other(b
     other = await site.send("+15551230002")
     await bench.app.hears(other, "sent")
     assert bench.app.statuses(stuck) == ["sent"]
+
+
+async def test_an_application_that_is_down_for_an_hour_still_hears_everything(bench: "Bench") -> None:
+    bench.app.answer = lambda status: 503
+    centre, site = await bench.pair()
+    message = await site.send()
+    asked = await centre.submission()
+    asked.accept("id1")
+    await site.until(message, Status.SENT)
+    await centre.receipt(asked)
+    for attempts in (1, 2, 3):
+        bench.clock.wind(20 * 60)
+        await bench.app.attempted(attempts + len(bench.app.told))
+    bench.app.answer = lambda status: 204
+    await bench.app.hears(message, "sent", "delivered")
+
+
+async def test_what_is_given_up_after_a_day_is_kept_and_lets_the_next_one_through(bench: "Bench") -> None:
+    bench.app.answer = lambda status: 500 if status == "sent" else 204
+    centre, site = await bench.pair()
+    message = await site.send()
+    asked = await centre.submission()
+    asked.accept("id1")
+    await bench.app.attempted(2)
+    bench.clock.wind(24 * 3600)
+    await centre.receipt(asked)
+    await bench.app.hears(message, "delivered")
+    await site.until_all_is_told()
+    given_up, done = await site.store.callbacks(message)
+    assert (given_up.state, given_up.response, given_up.error) == (CallbackState.GIVEN_UP, 500, 11200)
+    assert done.state is CallbackState.DONE

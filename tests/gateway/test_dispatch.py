@@ -1,18 +1,16 @@
 """From the store to carriers and back: what each of the five answers leads to, and what nobody answers."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tidings.gateway.routes import Route
-from tidings.lifecycle import Kind, SegmentState, Status
-from tidings.store.base import Change, StoreError
+from tidings.lifecycle import Kind, Status
 from tidings.text import decode_gsm7, decode_ucs2
 
 if TYPE_CHECKING:
-    from tests.gateway.conftest import Asked, Bench, Centre, Site, WatchedStore
+    from tests.gateway.conftest import Bench, Site
 
 SENDING, SENT, DELIVERED, FAILED = Status.SENDING, Status.SENT, Status.DELIVERED, Status.FAILED
 
@@ -139,18 +137,6 @@ async def test_a_refused_message_fails_with_its_code_and_is_offered_to_nobody_el
     assert reserve.asked == []
 
 
-@pytest.fixture
-def impatient(tmp_path: Path) -> str:
-    """A profile whose RSUBMITFAIL may be tried again at once, one time."""
-    path = tmp_path / "impatient.toml"
-    path.write_text(
-        'version = 1\nabout = "quick"\n'
-        '[command_status]\n0x45 = { kind = "again", retries = 1, after = 0.01 }\n'
-        '0x64 = { kind = "again", retries = 1, after = 3600 }\n'
-    )
-    return str(path)
-
-
 async def test_a_carrier_is_asked_again_as_often_as_it_allows_then_the_next_one(
     bench: "Bench", impatient: str
 ) -> None:
@@ -259,151 +245,6 @@ async def test_a_connection_lost_between_messages_costs_nothing(bench: "Bench") 
     assert len(centre.asked) == 2
 
 
-# --- doubt
-
-
-async def doubtful(centre: "Centre", site: "Site", number: int = 1) -> "tuple[str, Asked]":
-    """A message that was submitted on a connection which then was lost."""
-    message = await site.send()
-    asked = await centre.submission(number)
-    asked.link.close("lost")
-    await site.until_told(message, Kind.UNCERTAIN)
-    return message, asked
-
-
-async def test_a_held_submission_is_made_once_says_so_and_is_never_called_failed(bench: "Bench") -> None:
-    centre, site = await bench.pair(uncertain="hold")
-    message, asked = await doubtful(centre, site)
-    (event,) = await site.events(message, Kind.UNCERTAIN)
-    assert event.detail["policy"] == "hold"
-    assert (await site.segment(message)).state is SegmentState.UNCERTAIN
-    centre.answer_all()
-    bench.clock.wind(100 * 3600)
-    await flow(site)
-    assert await site.status(message) is SENDING
-    assert [other.to for other in centre.asked].count(asked.to) == 1
-    assert bench.app.statuses(message) == []
-
-
-async def test_a_late_receipt_settles_a_held_submission(bench: "Bench") -> None:
-    centre, site = await bench.pair(uncertain="hold")
-    message, asked = await doubtful(centre, site)
-    await centre.bound()
-    await centre.receipt(asked, id="never-told")
-    assert await site.status(message) is DELIVERED
-    assert (await site.segment(message)).carrier_id == "never-told"
-    await bench.app.hears(message, "sent", "delivered")
-    await centre.receipt(asked, id="never-told")
-    assert len(await site.store.receipts(message)) == 2
-
-
-async def test_a_receipt_that_came_before_the_doubt_settles_it(bench: "Bench") -> None:
-    centre, site = await bench.pair(uncertain="hold")
-    message = await site.send()
-    asked = await centre.submission()
-    await centre.receipt(asked, id="never-told")
-    asked.link.close("lost")
-    await site.until(message, DELIVERED)
-    await bench.app.hears(message, "sent", "delivered")
-
-
-async def test_a_late_receipt_settles_nothing_where_two_are_in_doubt(bench: "Bench") -> None:
-    centre, site = await bench.pair(uncertain="hold")
-    first, _ = await doubtful(centre, site)
-    second, asked = await doubtful(centre, site, 2)
-    await centre.bound()
-    await centre.receipt(asked, id="never-told")
-    assert await site.status(first) is SENDING
-    assert await site.status(second) is SENDING
-
-
-async def test_resending_is_a_policy(bench: "Bench") -> None:
-    centre, site = await bench.pair(uncertain="resend")
-    message, _ = await doubtful(centre, site)
-    (await centre.submission(2)).accept("id2")
-    await site.until(message, SENT)
-    kinds = [event.kind for event in await site.events(message)]
-    assert kinds == [Kind.CREATED, Kind.INTENT, Kind.UNCERTAIN, Kind.DEFERRED, Kind.INTENT, Kind.ACCEPTED]
-    await centre.receipt(centre.asked[1])
-    await bench.app.hears(message, "sent", "delivered")
-
-
-async def test_giving_up_is_a_policy(bench: "Bench") -> None:
-    centre, site = await bench.pair(uncertain="fail")
-    message, asked = await doubtful(centre, site)
-    standing = await site.until(message, FAILED)
-    assert standing.error == 30410
-    await bench.app.hears(message, "failed")
-    await centre.bound()
-    await centre.receipt(asked, id="never-told")
-    assert await site.status(message) is FAILED
-
-
-async def test_a_late_answer_settles_the_doubt(bench: "Bench") -> None:
-    centre, site = await bench.pair(response_timeout=0.2)
-    message = await site.send()
-    asked = await centre.submission()
-    await site.until_told(message, Kind.UNCERTAIN)
-    assert await site.status(message) is SENDING
-    asked.accept("id1")
-    await site.until(message, SENT)
-    await centre.receipt(asked)
-    assert await site.status(message) is DELIVERED
-    assert len(centre.asked) == 1
-
-
-async def test_a_late_refusal_settles_the_doubt(bench: "Bench") -> None:
-    centre, site = await bench.pair(response_timeout=0.2)
-    message = await site.send()
-    asked = await centre.submission()
-    await site.until_told(message, Kind.UNCERTAIN)
-    asked.refuse(RINVDSTADR)
-    assert (await site.until(message, FAILED)).error == 30005
-
-
-async def test_a_late_throttling_sends_a_held_message_again(bench: "Bench") -> None:
-    centre, site = await bench.pair(response_timeout=0.2)
-    message = await site.send()
-    asked = await centre.submission()
-    await site.until_told(message, Kind.UNCERTAIN)
-    asked.refuse(RTHROTTLED)
-    (await centre.submission(2)).accept("id2")
-    await site.until(message, SENT)
-
-
-@pytest.mark.parametrize("status", [RTHROTTLED, RX_T_APPN, RINVDSTADR])
-async def test_a_late_refusal_of_what_is_settled_changes_nothing(
-    bench: "Bench", impatient: str, status: int
-) -> None:
-    centre, site = await bench.pair(response_timeout=0.2, uncertain="fail", profile=impatient)
-    message = await site.send()
-    asked = await centre.submission()
-    await site.until(message, FAILED)
-    asked.refuse(status)
-    # Whatever the carrier said is heard before it hears of another message.
-    centre.answer_all()
-    await flow(site)
-    standing = await site.standing(message)
-    assert (standing.status, standing.error, standing.due_at) == (FAILED, 30410, None)
-    assert site.gateway.carriers["main"].capacity == 100
-    assert await room(site) == 100
-    assert len(centre.asked) == 2
-
-
-async def room(site: "Site") -> int:
-    """How many slots the carrier has to give now."""
-    carrier = site.gateway.carriers["main"]
-    slots = []
-    for _ in range(carrier.capacity):
-        try:
-            slots.append(await asyncio.wait_for(carrier.slot(), 0.5))
-        except TimeoutError:
-            break
-    for slot in slots:
-        slot.release()
-    return len(slots)
-
-
 # --- validity
 
 
@@ -420,6 +261,19 @@ async def test_a_message_whose_time_is_over_before_it_leaves_fails(bench: "Bench
     assert standing.error == 30036
     await bench.app.hears(short, "failed")
     await site.until(patient, SENT)
+    assert len(centre.asked) == 1
+
+
+async def test_a_message_that_is_throttled_until_its_time_is_over_fails_and_is_not_called_a_landline(
+    bench: "Bench",
+) -> None:
+    centre, site = await bench.pair()
+    message = await site.send(validity=60)
+    asked = await centre.submission()
+    bench.clock.wind(61)
+    asked.refuse(RTHROTTLED)
+    standing = await site.until(message, FAILED)
+    assert standing.error in (30017, 30036)
     assert len(centre.asked) == 1
 
 
@@ -488,76 +342,3 @@ async def test_messages_that_no_carrier_is_left_for_fail_and_say_so(bench: "Benc
     again = await bench.site(bench.smpp(reserve, "reserve"), routes=[Route("+44", ("reserve",))])
     assert (await again.until(message, FAILED)).error == 30008
     await bench.app.hears(message, "failed")
-
-
-# --- a disk that fails for a while
-
-
-async def test_an_intent_that_cannot_be_kept_is_not_submitted_and_tried_again(bench: "Bench") -> None:
-    centre, site = await bench.pair()
-    centre.answer_all()
-    failures = iter([True])
-
-    def fails(change: Change) -> bool:
-        return any(event.kind is Kind.INTENT for event in change.events) and next(failures, False)
-
-    site.store.fail = fails
-    message = await site.send()
-    await site.until(message, SENT)
-    assert len(centre.asked) == 1
-    assert len(await site.events(message, Kind.INTENT)) == 1
-
-
-async def test_an_answer_that_cannot_be_kept_leaves_a_doubt_that_a_receipt_settles(bench: "Bench") -> None:
-    centre, site = await bench.pair()
-    failures = iter([True])
-
-    def fails(change: Change) -> bool:
-        return any(event.kind is Kind.ACCEPTED for event in change.events) and next(failures, False)
-
-    site.store.fail = fails
-    message = await site.send()
-    (await centre.submission()).accept("id1")
-    centre.answer_all()
-    await flow(site)
-    assert await site.status(message) is SENDING
-    await centre.receipt(centre.asked[0])
-    assert await site.status(message) is DELIVERED
-
-
-async def test_a_receipt_that_cannot_be_kept_is_not_acknowledged(bench: "Bench") -> None:
-    centre, site = await bench.pair()
-    message = await site.send()
-    asked = await centre.submission()
-    asked.accept("id1")
-    await site.until(message, SENT)
-    site.store.fail = lambda change: True
-    with pytest.raises(AssertionError, match="0x64"):
-        await centre.receipt(asked)
-    site.store.fail = lambda change: False
-    await centre.receipt(asked)
-    assert await site.status(message) is DELIVERED
-    await bench.app.hears(message, "sent", "delivered")
-
-
-async def test_a_queue_that_cannot_be_read_for_a_while_is_read_again(
-    bench: "Bench", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    centre = await bench.centre()
-    centre.bind_status = RINVPASWD
-    site = await bench.site(bench.smpp(centre))
-    message = await site.send()
-    await bench.stop(site)
-    failures = iter([True])
-    due_messages = type(site.store).due_messages
-
-    async def failing(store: "WatchedStore", carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
-        if next(failures, False):
-            raise StoreError("the disk is slow")
-        return await due_messages(store, carrier, now, limit)
-
-    monkeypatch.setattr(type(site.store), "due_messages", failing)
-    centre.answer_all()
-    centre.bind_status = 0
-    again = await bench.site(bench.smpp(centre))
-    await again.until(message, SENT)

@@ -140,6 +140,17 @@ async def test_a_receipt_in_tlvs_alone(bench: "Bench") -> None:
     assert await site.status(message) is DELIVERED
 
 
+@pytest.mark.parametrize(("tlv", "text"), [("id1", "other"), ("other", "id1"), ("id1", "id1"), ("ID1", "id1")])
+async def test_a_receipt_that_names_two_ids_is_found_by_the_one_that_is_known(
+    bench: "Bench", tlv: str, text: str
+) -> None:
+    centre, site = await bench.pair()
+    message, asked = await accepted(centre, site)
+    tlvs: dict[int, bytes] = {Tag.RECEIPTED_MESSAGE_ID: tlv.encode() + b"\0", Tag.MESSAGE_STATE: b"\x02"}
+    await centre.receipt(asked, id=text, tlvs=tlvs)
+    assert await site.status(message) is DELIVERED
+
+
 async def test_a_receipt_that_ends_at_err_without_a_blank(bench: "Bench") -> None:
     centre, site = await bench.pair()
     message, asked = await accepted(centre, site)

@@ -133,7 +133,7 @@ async def test_owed_callbacks_go_out_after_a_restart_in_order(bench: "Bench") ->
     asked.accept("id1")
     await site.until(message, SENT)
     await centre.receipt(asked)
-    await bench.app.until(lambda: len(bench.app.told) == 1, "an attempt")
+    await bench.app.attempted(1)
     again = await restarted(bench, site, centre)
     bench.app.answer = lambda status: 204
     bench.clock.wind(60)

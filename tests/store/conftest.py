@@ -6,7 +6,7 @@ import pytest
 
 from tidings.store.base import Store
 
-pytest.register_assert_rewrite("conformance")
+pytest.register_assert_rewrite("conformance", "conformance_queues")
 
 
 @pytest.fixture

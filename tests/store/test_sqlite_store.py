@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tidings.apart import Apart
 from tidings.model import Account
 from tidings.store.base import StoreError
 from tidings.store.sqlite import SqliteStore
+from tidings.store.sqlite.scribe import Command, Reply, Scribe, Terms
 
 if TYPE_CHECKING:
     from tests.store.conformance import StoreConformance, Stores
+    from tests.store.rows import a_message, created
 else:
     from conformance import StoreConformance
+    from rows import a_message, created
 
 ACCOUNT = Account("0a" * 16, "first", "token", 0)
 
@@ -84,11 +88,54 @@ async def test_a_place_that_cannot_hold_a_file_is_refused_by_name(tmp_path: Path
         await SqliteStore(tmp_path / "file" / "tidings.db").open()
 
 
-async def test_commits_are_synced_to_disk_and_do_not_block_readers(path: Path) -> None:
-    store = SqliteStore(path)
-    await store.open()
-    writer = store._writer
-    assert writer is not None
+def test_commits_are_synced_to_disk_and_do_not_block_readers(path: Path) -> None:
+    scribe = Scribe(Terms(str(path), alone=False))
+    assert scribe.do(Command("open")) == Reply()
+    writer = scribe._opened()
     assert writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert writer.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
-    await store.close()
+    scribe.close()
+
+
+async def test_one_gateway_at_a_time_has_the_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tidings.store.sqlite.scribe.LOCK_PATIENCE", 0.0)
+    store = SqliteStore(path, apart=True)
+    await store.open()
+    try:
+        second = Scribe(Terms(str(path), alone=True))
+        reply = second.do(Command("open"))
+        assert (reply.fault, "another gateway" in reply.detail) == ("StoreError", True)
+        visit = SqliteStore(path)
+        await visit.open()
+        await visit.close()
+    finally:
+        await store.close()
+    again = Scribe(Terms(str(path), alone=True))
+    assert again.do(Command("open")) == Reply()
+    again.close()
+
+
+async def test_a_scribe_that_dies_is_replaced_and_what_it_had_not_kept_is_said_so(path: Path) -> None:
+    store = SqliteStore(path, apart=True)
+    await store.open()
+    try:
+        apart = store._scribe
+        assert isinstance(apart, Apart) and apart._process is not None
+        apart._process.kill()
+        with pytest.raises(StoreError, match="ended before it answered"):
+            await store.commit(created(a_message()))
+        message = a_message()
+        await store.commit(created(message))
+        assert message.id in await store.kept([message.id])
+    finally:
+        await store.close()
+
+
+class TestSqliteStoreApart(StoreConformance):
+    """As a gateway uses it, with the scribe in a process of its own."""
+
+    @pytest.fixture
+    def stores(self, path: Path) -> "Stores":
+        # One gateway at a time: whoever opens it besides is on a visit.
+        first = iter([True])
+        return lambda: SqliteStore(path, apart=next(first, False))

@@ -24,7 +24,7 @@ from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import DAY, SECOND, Clock
 from tidings.gateway.recent import Recent
 from tidings.model import Account, Callback, CallbackState, Event, Message
-from tidings.store.base import Change, OwedCallback, Store
+from tidings.store.base import Change, OwedCallback, Store, StoreError
 from tidings.work.window import Window
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,12 @@ class HostLane:
 
     async def _run(self) -> None:
         while True:
-            chain = await self._window.take()
+            try:
+                chain = await self._window.take()
+            except StoreError as error:
+                log.error("callbacks to %s: %s", self.host, error)
+                await asyncio.sleep(AFTER_A_FAULT)
+                continue
             await self._room.acquire()
             task = asyncio.create_task(self._work_off(chain))
             self._tasks.add(task)

@@ -91,7 +91,7 @@ async def opened(settings: Settings, directory: Path, *, make: bool) -> AsyncIte
     path = _file(settings.store, directory)
     if not make and not path.exists():
         raise click.ClickException(f"there is no store at {path}: name its place with --data or --config")
-    store = open_store(settings.store.url, directory)
+    store = open_store(settings.store.url, directory, apart=False)
     await store.open()
     try:
         yield store

@@ -1,4 +1,57 @@
--- Every query has a name and lives here; how batches of changes are written is in keep.sql.
+-- Every query has a name and lives here. The first ones keep batches: run once for each row, whose values are those of
+-- its struct in order (tidings.model); they are written in this order, so that what a row refers to comes first.
+
+-- name: insert_idempotency_keys
+INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)
+
+-- name: insert_messages
+INSERT INTO messages (id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url,
+                      validity, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_standings
+UPDATE messages
+   SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ WHERE id = ?1
+
+-- name: recut_segments
+DELETE FROM segments WHERE message_id = ? AND part > ?
+
+-- name: upsert_segments
+INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (message_id, part) DO UPDATE
+   SET (state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at) =
+       (excluded.state, excluded.carrier, excluded.carrier_id, excluded.carrier_key, excluded.error,
+        excluded.submitted_at, excluded.answered_at, excluded.settled_at)
+
+-- name: append_events
+INSERT INTO events (message_id, number, account, at, kind, status, moved, applied, part, error, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_receipts
+INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: park_receipts
+INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?)
+
+-- name: match_receipts
+UPDATE receipts SET (message_id, part) = (?2, ?3) WHERE id = ?1
+
+-- name: unpark_receipts
+DELETE FROM parked WHERE receipt_id = ?
+
+-- name: insert_callbacks
+INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_callbacks
+UPDATE callbacks SET (state, due_at, attempts, response, error, done_at) = (?3, ?4, ?5, ?6, ?7, ?8)
+ WHERE message_id = ?1 AND number = ?2
+
+-- name: insert_opt_outs
+INSERT OR REPLACE INTO opt_outs VALUES (?, ?, ?, ?, ?)
+
+-- name: lift_opt_outs
+DELETE FROM opt_outs WHERE account = ? AND sender = ? AND recipient = ?
 
 -- name: message
 SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,

@@ -1,76 +1,60 @@
-"""SQL by name, and what is handed to SQLite to keep a batch of changes.
-
-The rows of each kind are passed as one JSON array and unpacked by SQLite's `json_each`, all of them by one
-statement (keep.sql): whatever the batch's size, the writer thread runs no Python between two rows and asks for the
-interpreter once, so it does not fight the event loop for it (docs/performance.md).
-"""
+"""SQL by name, and how the kinds of row in a change are kept."""
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
-
-import msgspec
 
 from tidings.store.base import Change
 
-_HERE: Final = files(__package__)
+Rows = list[Any]
 
 
 def _load() -> dict[str, str]:
-    text = (_HERE / "queries.sql").read_text("utf-8")
+    text = (files(__package__) / "queries.sql").read_text("utf-8")
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 SQL: Final = _load()
 
+KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
+    "keys": (("insert_idempotency_keys", None),),
+    "messages": (("insert_messages", None),),
+    "standings": (("update_standings", None),),
+    "recut": (("recut_segments", None),),
+    "segments": (("upsert_segments", None),),
+    "events": (("append_events", None),),
+    "receipts": (("insert_receipts", None),),
+    "parked": (("park_receipts", None),),
+    "matched": (("match_receipts", None), ("unpark_receipts", itemgetter(slice(1)))),
+    "callbacks": (("insert_callbacks", None),),
+    "outcomes": (("update_callbacks", itemgetter(0, 1, 4, 6, 7, 8, 9, 10)),),
+    "opt_outs": (("insert_opt_outs", None),),
+    "opt_ins": (("lift_opt_outs", itemgetter(slice(3))),),
+}
+"""Kind of row → the statements that keep it, and which of its values each takes (None: all)."""
 
-Rows = list[Any]
+JSON_AT_END: Final = frozenset({"events", "receipts"})
+"""Kinds whose last value is kept as JSON."""
 
-
-def _all(rows: Rows) -> Rows:
-    return rows
-
-
-def _last(*identity: str) -> Callable[[Rows], Rows]:
-    """The last word on each row: within a batch, earlier ones are already history."""
-    key = attrgetter(*identity)
-    return lambda rows: list({key(row): row for row in rows}.values())
-
-
-# The columns of the view `batch` (keep.sql): each kind of row, and what of several rows is written.
-_KINDS: Final[dict[str, Callable[[Rows], Rows]]] = {
-    "keys": _all,
-    "messages": _all,
-    "standings": _last("id"),
-    "recut": _all,
-    "segments": _last("message_id", "part"),
-    "events": _all,
-    "receipts": _all,
-    "parked": _all,
-    "matched": _all,
-    "callbacks": _all,
-    "outcomes": _last("message_id", "number"),
-    "opt_outs": _all,
-    "opt_ins": _all,
+# Within a batch, earlier words on these rows are already history.
+_LAST: Final = {
+    "standings": attrgetter("id"),
+    "segments": attrgetter("message_id", "part"),
+    "outcomes": attrgetter("message_id", "number"),
 }
 
-KEEP: Final = (_HERE / "keep.sql").read_text("utf-8")
-"""Run once on the writing connection."""
-INSERT: Final = f"INSERT INTO batch ({', '.join(_KINDS)}) VALUES ({', '.join('?' * len(_KINDS))})"  # noqa: S608 - names from above
 
-_encode = msgspec.json.Encoder().encode
-
-
-def batch(changes: Sequence[Change]) -> list[str | None]:
-    """What `INSERT` takes to keep `changes`: a JSON array for every kind of row, None where there is none."""
+def gather(changes: Sequence[Change]) -> dict[str, Rows]:
+    """The rows of a batch by kind."""
     gathered: defaultdict[str, Rows] = defaultdict(list)
     for change in changes:
         for kind, rows in change.rows.items():
             gathered[kind] += rows
-    return [
-        _encode(written(gathered[kind])).decode() if kind in gathered else None for kind, written in _KINDS.items()
-    ]
+    for kind, identity in _LAST.items():
+        if kind in gathered:
+            gathered[kind] = list({identity(row): row for row in gathered[kind]}.values())
+    return gathered

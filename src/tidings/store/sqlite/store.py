@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from tidings import ids
+from tidings.apart import Apart
 from tidings.clock import DAY, HOUR
 from tidings.model import (
     Account,
@@ -35,18 +36,17 @@ from tidings.store.base import (
     Contradiction,
     FeedEvent,
     Kept,
-    KeyTaken,
     MessageFilter,
     OwedCallback,
     StoreError,
 )
 from tidings.store.group_commit import GroupCommit
-from tidings.store.sqlite.migrate import migrate
-from tidings.store.sqlite.statements import INSERT, KEEP, SQL, batch
+from tidings.store.sqlite import scribe
+from tidings.store.sqlite.statements import SQL, gather
 
 READERS: Final = 2
-CHECKPOINT_EVERY: Final = 4 * 1024 * 1024
-"""Octets of rows after which the write-ahead log is carried over into the database: some 16 to 32 MiB of log."""
+CHECKPOINT_EVERY: Final = 5000
+"""Changes after which the write-ahead log is carried over into the database: some 20 MiB of it."""
 LONGEST_WAIT: Final = 36 * DAY
 """No message is sent longer after its creation: scheduled up to 35 days ahead, then up to 10 hours in the queue.
 Bounds how far back a list by date must look."""
@@ -60,24 +60,30 @@ _AFTER_ALL: Final = "g"
 class SqliteStore:
     """`tidings.store.base.Store` on the file at `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, apart: bool = False) -> None:
+        """`apart`: for a gateway, with the scribe in a process of its own, and no other gateway on this file."""
         self._path = path
+        terms = scribe.Terms(str(path), alone=apart)
+        self._scribe: scribe.Writing = (
+            Apart(scribe.MODULE, terms, scribe.Reply) if apart else scribe.InThread(terms)
+        )
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._own = threading.local()
-        self._opened: list[sqlite3.Connection] = []
-        self._writer: sqlite3.Connection | None = None
+        self._connections: list[sqlite3.Connection] = []
+        self._is_open = False
         self._group: GroupCommit | None = None
         self._since_checkpoint = 0
         self._checkpoint: asyncio.Task[None] | None = None
 
     # --- life
     async def open(self) -> None:
+        await self._scribe.start()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = await asyncio.get_running_loop().run_in_executor(self._writing, self._open_writer)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"cannot open {self._path}: {error}") from error
+            await self._ask(scribe.Command("open"))
+        except StoreError:
+            await self._scribe.stop()
+            raise
+        self._is_open = True
         self._group = GroupCommit(self._write)
 
     async def close(self) -> None:
@@ -85,38 +91,22 @@ class SqliteStore:
             await self._group.close()
         if self._checkpoint is not None:
             await asyncio.gather(self._checkpoint, return_exceptions=True)
-        writer, self._writer = self._writer, None
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._readers.shutdown)
-        await loop.run_in_executor(None, self._writing.shutdown)
-        for connection in self._opened:
+        self._is_open = False
+        await asyncio.get_running_loop().run_in_executor(None, self._readers.shutdown)
+        for connection in self._connections:
             connection.close()
-        if writer is not None:
-            writer.close()
+        await self._scribe.stop()
 
-    def _open_one(self) -> sqlite3.Connection:
-        """The writer, which is there as long as the store is open."""
-        if self._writer is None:
+    async def _ask(self, command: scribe.Command) -> int:
+        try:
+            reply = await self._scribe.ask(command)
+        except ConnectionError as error:
+            raise StoreError(str(error)) from error
+        return reply.checked()
+
+    def _must_be_open(self) -> None:
+        if not self._is_open:
             raise StoreError("the store is closed")
-        return self._writer
-
-    def _connect(self, cache_kib: int) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, cached_statements=200, timeout=10
-        )
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
-        return connection
-
-    def _open_writer(self) -> sqlite3.Connection:
-        connection = self._connect(cache_kib=32 * 1024)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see _carry_over
-        migrate(connection)
-        connection.executescript(KEEP)
-        return connection
 
     # --- writing
     def commit(self, change: Change) -> "Future[None]":
@@ -124,12 +114,12 @@ class SqliteStore:
         return self._group.submit(change)
 
     async def _write(self, changes: Sequence[Change]) -> None:
+        rows = gather(changes)
         try:
-            rows = batch(changes)
+            await self._ask(scribe.Command("keep", rows))
         except UnicodeEncodeError as error:
             raise Contradiction(f"text that is no Unicode: {error}") from error
-        await asyncio.get_running_loop().run_in_executor(self._writing, self._transact, rows)
-        self._since_checkpoint += sum(map(len, filter(None, rows)))
+        self._since_checkpoint += len(changes)
         if self._since_checkpoint >= CHECKPOINT_EVERY and (self._checkpoint is None or self._checkpoint.done()):
             self._since_checkpoint = 0
             self._checkpoint = asyncio.create_task(self._carry_over(), name="checkpoint")
@@ -137,35 +127,30 @@ class SqliteStore:
     async def _carry_over(self) -> None:
         """Checkpoint the log, beside the commits and not in one of them, where all would wait for it.
 
-        Most of it happens on a reader's connection while the writer goes on; the short rest on the writer's, in
+        Most of it happens on a reader's connection while the scribe goes on; the short rest on the scribe's, in
         between two batches, so that the log is complete in the database and begins anew.
         """
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._readers, self._checkpoint_on, None)
-        await loop.run_in_executor(self._writing, self._checkpoint_on, self._open_one())
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._carry_most_over)
+        await self._ask(scribe.Command("carry over"))
 
-    def _checkpoint_on(self, connection: sqlite3.Connection | None) -> None:
-        (connection or self._connection()).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-
-    def _transact(self, rows: list[str | None]) -> None:
-        writer = self._open_one()
-        try:
-            # One statement, so a transaction of its own: all or nothing, on disk when it returns.
-            writer.execute(INSERT, rows)
-        except sqlite3.IntegrityError as error:
-            raise (KeyTaken if "idempotency_keys" in str(error) else Contradiction)(str(error)) from error
+    def _carry_most_over(self) -> None:
+        self._connection().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     # --- reading
     def _connection(self) -> sqlite3.Connection:
+        """This thread's own."""
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)
         if connection is None:
-            connection = self._own.connection = self._connect(cache_kib=4 * 1024)
-            self._opened.append(connection)
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA cache_size = -4096")
+            self._own.connection = connection
+            self._connections.append(connection)
         return connection
 
     def _point(self, query: str, **parameters: Any) -> list[Any]:
         """A read by key, on the loop's own connection."""
-        self._open_one()
+        self._must_be_open()
         try:
             return self._connection().execute(SQL[query], parameters).fetchall()
         except sqlite3.Error as error:
@@ -173,22 +158,14 @@ class SqliteStore:
 
     async def _read(self, query: str, **parameters: Any) -> list[Any]:
         """A read that may be long, on a reader thread."""
-        self._open_one()
+        self._must_be_open()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self._point(query, **parameters))
 
     async def _change(self, query: str, **parameters: Any) -> int:
         """A write outside `commit`, for what is rare: accounts, keys, senders, housekeeping."""
-
-        writer = self._open_one()
-
-        def change() -> int:
-            try:
-                return writer.execute(SQL[query], parameters).rowcount
-            except sqlite3.Error as error:
-                raise StoreError(f"{query}: {error}") from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._writing, change)
+        self._must_be_open()
+        return await self._ask(scribe.Command("change", query=query, parameters=parameters))
 
     # --- messages
     async def message(self, account: str, id: str) -> tuple[Message, Standing] | None:

@@ -1,0 +1,133 @@
+"""A store that fails for a while: nothing is claimed that was not kept, and nothing is left lying."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tidings.callbacks import delivery
+from tidings.gateway import dispatch
+from tidings.lifecycle import Kind, Status
+from tidings.store.base import Change, OwedCallback, StoreError
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Bench, Site, WatchedStore
+
+SENDING, SENT, DELIVERED, FAILED = Status.SENDING, Status.SENT, Status.DELIVERED, Status.FAILED
+
+RTHROTTLED, RMSGQFUL, RSUBMITFAIL, RINVDSTADR, RX_T_APPN = 0x58, 0x14, 0x45, 0x0B, 0x64
+RINVPASWD = 0x0E
+LONG = "a long text " * 40  # 480 characters: four parts
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lane goes on soon after a fault."""
+    monkeypatch.setattr(dispatch, "AFTER_A_FAULT", 0.05)
+    monkeypatch.setattr(delivery, "AFTER_A_FAULT", 0.05)
+
+
+async def flow(site: "Site") -> None:
+    """A message through the whole gateway: whatever the lanes had left to do before it has been done."""
+    await site.until(await site.send("+15559990000"), SENT)
+
+
+async def test_an_intent_that_cannot_be_kept_is_not_submitted_and_tried_again(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    failures = iter([True])
+
+    def fails(change: Change) -> bool:
+        return any(event.kind is Kind.INTENT for event in change.events) and next(failures, False)
+
+    site.store.fail = fails
+    message = await site.send()
+    await site.until(message, SENT)
+    assert len(centre.asked) == 1
+    assert len(await site.events(message, Kind.INTENT)) == 1
+
+
+async def test_an_answer_that_cannot_be_kept_leaves_a_doubt_that_a_receipt_settles(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    failures = iter([True])
+
+    def fails(change: Change) -> bool:
+        return any(event.kind is Kind.ACCEPTED for event in change.events) and next(failures, False)
+
+    site.store.fail = fails
+    message = await site.send()
+    (await centre.submission()).accept("id1")
+    centre.answer_all()
+    await flow(site)
+    assert await site.status(message) is SENDING
+    await centre.receipt(centre.asked[0])
+    assert await site.status(message) is DELIVERED
+
+
+async def test_a_receipt_that_cannot_be_kept_is_not_acknowledged(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await site.send()
+    asked = await centre.submission()
+    asked.accept("id1")
+    await site.until(message, SENT)
+    site.store.fail = lambda change: True
+    with pytest.raises(AssertionError, match="0x64"):
+        await centre.receipt(asked)
+    site.store.fail = lambda change: False
+    await centre.receipt(asked)
+    assert await site.status(message) is DELIVERED
+    await bench.app.hears(message, "sent", "delivered")
+
+
+async def test_a_queue_that_cannot_be_read_for_a_while_is_read_again(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    centre = await bench.centre()
+    centre.bind_status = RINVPASWD
+    site = await bench.site(bench.smpp(centre))
+    message = await site.send()
+    await bench.stop(site)
+    failures = iter([True])
+    due_messages = type(site.store).due_messages
+
+    async def failing(store: "WatchedStore", carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
+        if next(failures, False):
+            raise StoreError("the disk is slow")
+        return await due_messages(store, carrier, now, limit)
+
+    monkeypatch.setattr(type(site.store), "due_messages", failing)
+    centre.answer_all()
+    centre.bind_status = 0
+    again = await bench.site(bench.smpp(centre))
+    await again.until(message, SENT)
+
+
+async def test_callbacks_that_cannot_be_read_for_a_while_are_read_again(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "RETRY_AFTER", (0.01,))
+    refusals = iter([503])
+    bench.app.answer = lambda status: next(refusals, 204)
+    centre, site = await bench.pair()
+    failures = iter([True])
+    due_callbacks = type(site.store).due_callbacks
+
+    async def failing(store: "WatchedStore", host: str, now: int, limit: int) -> list[OwedCallback]:
+        if next(failures, False):
+            raise StoreError("the disk is slow")
+        return await due_callbacks(store, host, now, limit)
+
+    monkeypatch.setattr(type(site.store), "due_callbacks", failing)
+    centre.answer_all()
+    message = await site.send()
+    await bench.app.hears(message, "sent")
+
+
+async def test_an_outcome_that_cannot_be_kept_is_told_again_with_the_same_token(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    failures = iter([True])
+    site.store.fail = lambda change: bool(change.outcomes) and next(failures, False)
+    message = await site.send()
+    await bench.app.hears(message, "sent", "sent")
+    await site.until_all_is_told()
+    assert len({told.token for told in bench.app.told}) == 1

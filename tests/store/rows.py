@@ -1,0 +1,112 @@
+"""Rows for the conformance suite: one usual row of each kind, and whatever a test changes about it."""
+
+import asyncio
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from tidings.clock import SECOND
+from tidings.lifecycle import Kind, SegmentState, Status
+from tidings.model import (
+    Callback,
+    CallbackState,
+    Direction,
+    Event,
+    IdempotencyKey,
+    KeptReceipt,
+    Message,
+    Segment,
+    Standing,
+)
+from tidings.store.base import Change, Store
+from tidings.text import Encoding
+
+NOON = 1_790_000_000 * SECOND
+ACCOUNT, OTHER = "0a" * 16, "0b" * 16
+HOST = "https://app.example.com:443"
+_numbers = count()
+NASTY = (
+    '\'; DROP TABLE messages; --\n\r\t"double" \\back\\slash \\u0041 {"json": [1]} '
+    "€ß漢字 👩\u200d👩\u200d👧 \u2028 %s ?1 \x7f"
+)
+
+
+def an_id(at: int = NOON) -> str:
+    """An id as of any time; `ids.new_id` never goes back."""
+    return f"{at // 1000:012x}7{next(_numbers):019x}"
+
+
+def a_message(at: int = NOON, **changes: Any) -> Message:
+    usual = Message(
+        an_id(at),
+        ACCOUNT,
+        "twilio",
+        Direction.OUTBOUND_API,
+        "+15005550006",
+        "+15551230000",
+        "hello",
+        Encoding.GSM7,
+        1,
+        None,
+        None,
+        at,
+    )
+    return msgspec.structs.replace(usual, **changes)
+
+
+def standing_of(message: Message, **changes: Any) -> Standing:
+    usual = Standing(message.id, Status.QUEUED, 1, message.created_at, carrier="main", due_at=message.created_at)
+    return msgspec.structs.replace(usual, **changes)
+
+
+def an_event(message: Message, number: int = 1, **changes: Any) -> Event:
+    usual = Event(
+        message.id,
+        number,
+        message.account,
+        NOON,
+        Kind.CREATED,
+        Status.QUEUED,
+        True,
+        True,
+        0,
+        None,
+        {"why": "a test"},
+    )
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_segment(message: Message, part: int = 1, **changes: Any) -> Segment:
+    usual = Segment(message.id, part, SegmentState.WAITING, "main")
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_callback(message: Message, number: int = 1, **changes: Any) -> Callback:
+    usual = Callback(message.id, number, message.account, HOST, CallbackState.OWED, NOON, NOON)
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_receipt(message_id: str | None = None, **changes: Any) -> KeptReceipt:
+    usual = KeptReceipt(an_id(), "main", NOON, message_id, 0, "00aaff", {"word": "DELIVRD", "ids": ["7"]})
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_key(message: Message, key: str = "key") -> IdempotencyKey:
+    return IdempotencyKey(message.account, key, "digest", message.id, message.created_at)
+
+
+def a_change(**rows: Any) -> Change:
+    """A change with these rows: `a_change(messages=[…], standings=[…])`."""
+    change = Change()
+    for kind, content in rows.items():
+        getattr(change, kind).extend(content)
+    return change
+
+
+def created(message: Message, **standing: Any) -> Change:
+    return a_change(messages=[message], standings=[standing_of(message, **standing)], events=[an_event(message)])
+
+
+async def put(store: Store, *messages: Message, **standing: Any) -> None:
+    await asyncio.gather(*(store.commit(created(message, **standing)) for message in messages))
