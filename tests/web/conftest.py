@@ -145,6 +145,9 @@ class Site:
             raise self.failure
         return await self._submitter.submit(account, order)
 
+    def unknown_after(self, recipient: str) -> int:
+        return 3600
+
     def readiness(self) -> Readiness:
         return self.up
 
