@@ -5,7 +5,8 @@ import pytest
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings, Tls
-from tidings.gateway.dispatch import DispatchSettings, UncertainPolicy
+from tidings.gateway.answers import UncertainPolicy
+from tidings.gateway.dispatch import DispatchSettings
 from tidings.settings import AccountSettings, SettingsError, development, load
 
 WHOLE = """

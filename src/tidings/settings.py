@@ -80,6 +80,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two carriers are named {name!r}")
+        prefixes = [route.to for route in self.route]
+        for prefix in prefixes:
+            if prefixes.count(prefix) > 1:
+                raise ValueError(f"two routes go to {prefix!r}: name the carriers of both in one")
         for route in self.route:
             for name in route.carriers:
                 if name not in names:

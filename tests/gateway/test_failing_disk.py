@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidings.callbacks import delivery
-from tidings.gateway import dispatch
+from tidings.gateway import lane
 from tidings.lifecycle import Kind, Status
 from tidings.store.base import Change, OwedCallback, StoreError
 
@@ -22,7 +22,7 @@ LONG = "a long text " * 40  # 480 characters: four parts
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lane goes on soon after a fault."""
-    monkeypatch.setattr(dispatch, "AFTER_A_FAULT", 0.05)
+    monkeypatch.setattr(lane, "AFTER_A_FAULT", 0.05)
     monkeypatch.setattr(delivery, "AFTER_A_FAULT", 0.05)
 
 

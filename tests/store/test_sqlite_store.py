@@ -1,6 +1,7 @@
 """The embedded store: the conformance suite, and what is its own (files, migrations)."""
 
 import asyncio
+import signal
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,9 +122,15 @@ async def test_a_scribe_that_dies_is_replaced_and_what_it_had_not_kept_is_said_s
     try:
         apart = store._scribe
         assert isinstance(apart, Apart) and apart._process is not None
+        # Stopped, it takes what is handed over, and never answers.
+        apart._process.send_signal(signal.SIGSTOP)
+        commit = store.commit(created(a_message()))
+        async with asyncio.timeout(10):
+            while not apart._under_way:  # noqa: ASYNC110 - the batch is handed over within milliseconds
+                await asyncio.sleep(0)
         apart._process.kill()
         with pytest.raises(StoreError, match="ended before it answered"):
-            await store.commit(created(a_message()))
+            await commit
         message = a_message()
         await store.commit(created(message))
         assert message.id in await store.kept([message.id])

@@ -1,68 +1,36 @@
-"""From work in the store to submissions at a carrier: who is next, whom to ask, and what an answer leads to.
+"""From work in the store to submissions at a carrier: who is next, and whom to ask.
 
 Each carrier has a lane: a window on the messages that wait for it, oldest due first. A message takes a slot (room
-in the carrier's window), the intent to submit is kept, and only then do bytes leave; the answer is kept after it.
-So an intent without an answer is a submission in doubt, after a crash as after a timeout, and
-`[dispatch] uncertain` decides what becomes of it: held (default), sent again, or failed (30410).
-
-Carriers say what happened in five words; what follows from each is decided here and nowhere else:
-
-    Accepted     the segment has a name; receipts parked under it are tried again
-    Rejected     permanent: refused. Otherwise asked again as often as the answer allows, then the next carrier
-    Throttled    the message keeps its place; no attempt is counted
-    NotSent      the message keeps its place; a carrier that stays down hands it to the next on the route
-    Uncertain    by policy
-
-What is to be done next (`due_at`, `carrier`, `tries` of the standing) is kept in the same commit as the answer.
+in the carrier's window), the intent to submit is kept, and only then do bytes leave; the answer is kept after it,
+with what follows from it (`answers`). So an intent without an answer is a submission in doubt, after a crash as
+after a timeout.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import copy
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from tidings.carriers.base import (
-    Accepted,
-    Answer,
-    Carrier,
-    NotSent,
-    Rejected,
-    Slot,
-    Submission,
-    Throttled,
-    Uncertain,
-)
+from tidings.carriers.base import Accepted, Answer, Carrier, Slot, Submission, Uncertain
 from tidings.clock import SECOND, Clock
+from tidings.gateway.answers import Judge, UncertainPolicy
+from tidings.gateway.lane import Lane, Work
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.routes import Routes
 from tidings.lifecycle import Kind, SegmentState
 from tidings.model import Message, Segment
 from tidings.store.base import Change, Kept, Store, StoreError
-from tidings.work.window import Window
 
 log = logging.getLogger(__name__)
 
 RECOVERED_AT_ONCE: Final = 500
 """Segments in doubt that are read at a time after a crash."""
-AFTER_A_FAULT: Final = 1.0
-"""Seconds until a lane goes on that the store failed."""
-
 _EVER: Final = 2**62
 _BEING_SENT: Final = frozenset({SegmentState.WAITING, SegmentState.SUBMITTING})
-
-
-class UncertainPolicy(StrEnum):
-    HOLD = "hold"
-    """Wait for its receipt or a late answer, for ever."""
-    RESEND = "resend"
-    """Submit again: the recipient may get it twice."""
-    FAIL = "fail"
-    """Give it up with 30410: the recipient may have it all the same."""
 
 
 class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,20 +43,6 @@ class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Messages held in memory for each carrier."""
     failover_after: float = 10.0
     """Seconds a carrier may be without a bind before its messages go to the next one on their route."""
-
-
-class Work(msgspec.Struct, frozen=True):
-    """A message in a lane's window, by its id and when it came due."""
-
-    id: str
-    due_at: int
-
-    @property
-    def order(self) -> tuple[int, str]:
-        return self.due_at, self.id
-
-    def merge(self, other: "Work") -> None:
-        """There is nothing to a message's work but its id."""
 
 
 class Dispatcher:
@@ -109,7 +63,18 @@ class Dispatcher:
         self._clock = clock
         self._settings = settings
         self._carriers = carriers
-        self._lanes = {name: Lane(self, carrier) for name, carrier in carriers.items()}
+        self._judge = Judge(routes, clock, settings.uncertain)
+        self._lanes = {
+            name: Lane(
+                self,
+                carrier,
+                store,
+                clock,
+                window=settings.window,
+                failover_after=settings.failover_after,
+            )
+            for name, carrier in carriers.items()
+        }
 
     async def start(self) -> None:
         """Settle what a crash left open, then begin to hand messages over."""
@@ -185,7 +150,8 @@ class Dispatcher:
                 break
             leaving = asyncio.get_running_loop().create_future()
             started.append(asyncio.ensure_future(self._submit(kept, part, texts, carrier, slot, change, leaving)))
-            await leaving
+            if not await leaving:
+                break
         await asyncio.gather(*started)
 
     async def _submit(
@@ -196,7 +162,7 @@ class Dispatcher:
         carrier: Carrier,
         slot: Slot,
         change: Change,
-        leaving: "asyncio.Future[None] | None" = None,
+        leaving: "asyncio.Future[bool] | None" = None,
     ) -> None:
         message = kept.message
         if all(s.state is not SegmentState.WAITING or s.part == part for s in kept.segments):
@@ -206,10 +172,11 @@ class Dispatcher:
             await self._ledger.record(kept, intent, change=change)
         except StoreError:
             slot.release()
-            raise
-        finally:
             if leaving is not None:
-                leaving.set_result(None)
+                leaving.set_result(False)
+            raise
+        if leaving is not None:
+            leaving.set_result(True)
         validity = _remaining(message, self._clock.now())
         answer = await slot.submit(
             Submission(
@@ -234,7 +201,10 @@ class Dispatcher:
         _, change = self._lay_out(kept, carrier)
         kept.standing.due_at = None
         detail = {"validity": kept.message.validity or self._settings.validity}
-        await self._ledger.record(kept, Evidence(Kind.EXPIRED, detail, error=30036), change=change)
+        events = await self._store.events(kept.message.id)
+        # A carrier that was too busy to the end is another matter than a message that nobody got round to.
+        error = 30017 if events and "throttled" in events[-1].detail else 30036
+        await self._ledger.record(kept, Evidence(Kind.EXPIRED, detail, error=error), change=change)
 
     def _lay_out(self, kept: Kept, carrier: Carrier) -> tuple[list[str], Change]:
         """The texts of a message's submissions; its segments are laid out where they have not been."""
@@ -252,7 +222,7 @@ class Dispatcher:
 
     # --- answers
     async def _settle(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> None:
-        said = list(self._evidence(kept, part, carrier, answer))
+        said = list(self._judge.evidence(kept, part, carrier, answer))
         if any(segment.state is SegmentState.REFUSED for segment in kept.segments):
             # Of a message that cannot arrive whole nothing more need leave, whatever this part was told.
             kept.standing.due_at = None
@@ -267,49 +237,6 @@ class Dispatcher:
             await committed
             if kept.segments[part - 1].state is SegmentState.UNCERTAIN:
                 await self._receipts.settle_doubt(kept, part)
-
-    def _evidence(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> Iterable[Evidence]:
-        detail: dict[str, Any] = {"carrier": carrier.name}
-        match answer:
-            case Accepted():
-                detail["carrier_id"] = answer.carrier_id
-                key = carrier.key(answer.carrier_id) or None
-                yield Evidence(Kind.ACCEPTED, detail, part, carrier_id=answer.carrier_id, carrier_key=key)
-            case Rejected():
-                yield self._rejected(kept, part, answer, detail | {"reason": answer.reason})
-            case Throttled():
-                kept.standing.due_at = kept.message.created_at
-                yield Evidence(Kind.DEFERRED, detail | {"throttled": answer.reason}, part)
-            case NotSent():
-                kept.standing.due_at = kept.message.created_at
-                yield Evidence(Kind.DEFERRED, detail | {"not_sent": answer.reason}, part)
-            case Uncertain():
-                yield from self._doubt(kept, part, detail | {"evidence": answer.evidence})
-
-    def _rejected(self, kept: Kept, part: int, answer: Rejected, detail: dict[str, Any]) -> Evidence:
-        standing, now = kept.standing, self._clock.now()
-        if not answer.permanent and standing.tries < answer.retries:
-            standing.tries += 1
-            standing.due_at = now + int(answer.after * SECOND)
-            return Evidence(Kind.DEFERRED, detail, part)
-        following = self._routes.after(kept.message.recipient, detail["carrier"])
-        # What a carrier has a part of stays with it: handsets join parts of one reference only.
-        elsewhere = any(s.carrier_id is not None or s.state is SegmentState.UNCERTAIN for s in kept.segments)
-        if answer.permanent or following is None or elsewhere:
-            standing.due_at = None
-            return Evidence(Kind.REFUSED, detail, part, answer.error)
-        standing.carrier, standing.due_at, standing.tries = following, now, 0
-        return Evidence(Kind.DEFERRED, detail | {"next": following}, part)
-
-    def _doubt(self, kept: Kept, part: int, detail: dict[str, Any]) -> Iterable[Evidence]:
-        policy = self._settings.uncertain
-        carrier = {"carrier": detail["carrier"]}
-        yield Evidence(Kind.UNCERTAIN, detail | {"policy": policy.value}, part)
-        if policy is UncertainPolicy.FAIL:
-            yield Evidence(Kind.ABANDONED, carrier, part, 30410)
-        elif policy is UncertainPolicy.RESEND:
-            kept.standing.due_at = self._clock.now()
-            yield Evidence(Kind.DEFERRED, carrier | {"resend": True}, part)
 
     def _go_on(self, kept: Kept, carrier: Carrier) -> None:
         """Where there is more to do for a message, see to it that its lane does it."""
@@ -358,6 +285,7 @@ class Dispatcher:
                 following = self._routes.after(kept.message.recipient, gone)
                 kept.standing.carrier = following
                 if following is None:
+                    kept.standing.due_at = None
                     kept.segments = kept.segments or [Segment(message_id, 1, SegmentState.WAITING, gone)]
                     evidence = Evidence(Kind.REFUSED, {"carrier": gone, "reason": "no carrier left"}, error=30008)
                 else:
@@ -376,7 +304,7 @@ class Dispatcher:
                 assert kept is not None, "the store has just named it"
                 carrier = kept.segments[part - 1].carrier
                 evidence = "the gateway stopped between the intent and the answer"
-                said = list(self._doubt(kept, part, {"carrier": carrier, "evidence": evidence}))
+                said = list(self._judge.doubt(kept, part, {"carrier": carrier, "evidence": evidence}))
                 await self._ledger.record(kept, *said)
             after = doubtful[-1]
             found += len(doubtful)
@@ -384,92 +312,8 @@ class Dispatcher:
             log.warning(
                 "%d segments had been handed over without an answer when the gateway stopped: policy %s",
                 found,
-                self._settings.uncertain.value,
+                self._judge.policy.value,
             )
-
-
-class Lane:
-    """One carrier's queue, and the task that works it off."""
-
-    def __init__(self, dispatcher: Dispatcher, carrier: Carrier) -> None:
-        self._dispatcher = dispatcher
-        self.carrier = carrier
-        self.window: Window[Work] = Window(dispatcher._settings.window, self._load)
-        self.again: set[str] = set()
-        """Messages in work that are to be taken again at once, in their place."""
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loop_task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        self._loop_task = asyncio.create_task(self._run(), name=f"lane {self.carrier.name}")
-
-    async def stop(self) -> None:
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-        self.window.close()
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("lane %s: %s", self.carrier.name, error, exc_info=error)
-
-    async def _load(self, limit: int) -> list[Work]:
-        store, name = self._dispatcher._store, self.carrier.name
-        now = self._dispatcher._clock.now()
-        due = await store.due_messages(name, now, limit)
-        next_due = await store.next_due(name, now)
-        if next_due is not None:
-            self.window.look_again_in((next_due - now) / SECOND)
-        return [Work(message_id, due_at) for message_id, due_at in due]
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                work = await self.window.take()
-            except StoreError as error:
-                log.error("lane %s: %s", self.carrier.name, error)
-                await asyncio.sleep(AFTER_A_FAULT)
-                continue
-            slot = await self._slot()
-            self.spawn(self._send(work, slot))
-
-    async def _slot(self) -> Slot:
-        """Room at the carrier, however long it takes; while it is down, others on the route get the work."""
-        while True:
-            try:
-                # Also while it is up: it may go down while there is no room.
-                async with asyncio.timeout(self._dispatcher._settings.failover_after):
-                    return await self.carrier.slot()
-            except TimeoutError:
-                if not self.carrier.up:
-                    await self._give_up_waiting()
-
-    async def _give_up_waiting(self) -> None:
-        try:
-            await self._dispatcher.give_to_next(self.carrier)
-        except StoreError as error:
-            log.error("lane %s: %s", self.carrier.name, error)
-
-    async def _send(self, work: Work, slot: Slot) -> None:
-        try:
-            await self._dispatcher.send(work, self.carrier, slot)
-        except StoreError:
-            self.window.look_again_in(AFTER_A_FAULT)
-            raise
-        finally:
-            if work.id in self.again:
-                self.again.discard(work.id)
-                self.window.put_back(work)
-            else:
-                self.window.release(work.id)
 
 
 def _remaining(message: Message, now: int) -> int | None:
