@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Generic, TypeVar, cast
 
 import msgspec
@@ -116,21 +116,24 @@ class Apart(Generic[T]):
         self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         await self._begin()
         self._keeper = asyncio.create_task(self._keep(), name=self._module)
 
-    async def ask(self, request: Any) -> T:
+    def ask(self, request: Any) -> Awaitable[T]:
         """Raises ConnectionError where the process ended before it answered: it may have done it, or not."""
-        channel = self._channel
-        if channel is None:
-            await self._connected.wait()
-            channel = self._channel
-            assert channel is not None, "connected"
+        return self._ask_later(request) if self._channel is None else self._ask(self._channel, request)
+
+    def _ask(self, channel: Channel[T], request: Any) -> asyncio.Future[T]:
         number = next(self._numbers)
-        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         channel.send(number, request)
-        self._under_way[number] = answer
-        return await answer
+        answer = self._under_way[number] = self._loop.create_future()
+        return answer
+
+    async def _ask_later(self, request: Any) -> T:
+        await self._connected.wait()
+        assert self._channel is not None, "connected"
+        return await self._ask(self._channel, request)
 
     async def stop(self) -> None:
         """Let go of it; returns once it has ended."""
@@ -149,7 +152,7 @@ class Apart(Generic[T]):
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", program, *arguments, pass_fds=(theirs.fileno(),)
             )
-        _, self._channel = await asyncio.get_running_loop().create_connection(
+        _, self._channel = await self._loop.create_connection(
             lambda: Channel[T](self._kind, self._settle, self._lost), sock=ours
         )
         self._connected.set()

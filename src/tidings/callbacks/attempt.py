@@ -4,6 +4,7 @@ Two ways to make it, with one contract: here, or in a process of its own (`couri
 the gateway's event loop. What passes between them is an `Attempt` one way and an `Outcome` the other.
 """
 
+from collections.abc import Awaitable
 from typing import Final, Protocol
 
 import msgspec
@@ -49,7 +50,7 @@ class Attempts(Protocol):
 
     async def start(self) -> None: ...
 
-    async def make(self, attempt: Attempt) -> Outcome:
+    def make(self, attempt: Attempt) -> Awaitable[Outcome]:
         """Raises ConnectionError where nobody can say whether it was made."""
         ...
 

@@ -6,6 +6,7 @@ ConnectionError, whose callbacks are told again, and another one is started.
 
 import asyncio
 import socket
+from collections.abc import Awaitable
 from typing import Final
 
 import msgspec
@@ -26,8 +27,8 @@ class Courier:
     async def start(self) -> None:
         await self._apart.start()
 
-    async def make(self, attempt: Attempt) -> Outcome:
-        return await self._apart.ask(attempt)
+    def make(self, attempt: Attempt) -> Awaitable[Outcome]:
+        return self._apart.ask(attempt)
 
     async def stop(self) -> None:
         await self._apart.stop()

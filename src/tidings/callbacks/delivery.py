@@ -41,7 +41,7 @@ class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether callbacks may go to loopback and private addresses: for development."""
     window: int = 10_000
     """Messages with owed callbacks held in memory for each host."""
-    concurrency: int = 32
+    concurrency: int = 64
     """Requests under way to one host at a time."""
     own_process: bool | None = None
     """Whether requests are made in a process beside the gateway's; unset: where there are several cores."""

@@ -182,6 +182,10 @@ class Carrier(Protocol):
         """The spelling under which a segment's carrier id is looked up by a receipt's `keys`."""
         ...
 
+    def slot_now(self) -> Slot | None:
+        """A slot, if there is one without waiting and nobody waits for one."""
+        ...
+
     async def slot(self) -> Slot:
         """Wait until a bind has room in its window and its throughput limit allows one more."""
         ...

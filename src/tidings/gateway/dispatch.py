@@ -9,10 +9,10 @@ after a timeout.
 import asyncio
 import logging
 from collections.abc import Mapping
-from copy import copy
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from tidings.carriers.base import Accepted, Answer, Carrier, Slot, Submission, Uncertain
 from tidings.clock import SECOND, Clock
@@ -127,7 +127,7 @@ class Dispatcher:
             return
         texts, change = self._lay_out(kept, carrier)
         waiting = [segment.part for segment in kept.segments if segment.state is SegmentState.WAITING]
-        if not waiting or any(segment.state is SegmentState.REFUSED for segment in kept.segments):
+        if not waiting or _refused(kept):
             slot.release()
             kept.standing.due_at = None
             return
@@ -145,7 +145,7 @@ class Dispatcher:
         for part in parts:
             if started:
                 slot, change = await carrier.slot(), Change()
-            if any(segment.state is SegmentState.REFUSED for segment in kept.segments):
+            if _refused(kept):
                 slot.release()
                 break
             leaving = asyncio.get_running_loop().create_future()
@@ -165,7 +165,7 @@ class Dispatcher:
         leaving: "asyncio.Future[bool] | None" = None,
     ) -> None:
         message = kept.message
-        if all(s.state is not SegmentState.WAITING or s.part == part for s in kept.segments):
+        if [s.part for s in kept.segments if s.state is SegmentState.WAITING] == [part]:
             kept.standing.due_at = None
         intent = Evidence(Kind.INTENT, {"carrier": carrier.name}, part, carrier=carrier.name)
         try:
@@ -217,13 +217,13 @@ class Dispatcher:
                 Segment(kept.message.id, part, SegmentState.WAITING, carrier.name)
                 for part in range(1, len(texts) + 1)
             ]
-            change.segments.extend(map(copy, kept.segments))
+            change.segments.extend(map(replace, kept.segments))
         return texts, change
 
     # --- answers
     async def _settle(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> None:
         said = list(self._judge.evidence(kept, part, carrier, answer))
-        if any(segment.state is SegmentState.REFUSED for segment in kept.segments):
+        if _refused(kept):
             # Of a message that cannot arrive whole nothing more need leave, whatever this part was told.
             kept.standing.due_at = None
         committed = self._ledger.record(kept, *said)
@@ -314,6 +314,11 @@ class Dispatcher:
                 found,
                 self._judge.policy.value,
             )
+
+
+def _refused(kept: Kept) -> bool:
+    """Whether a part was refused, so that the message cannot arrive whole."""
+    return SegmentState.REFUSED in [segment.state for segment in kept.segments]
 
 
 def _remaining(message: Message, now: int) -> int | None:

@@ -57,11 +57,12 @@ class Lane:
         self._failover_after = failover_after
         self.again: set[str] = set()
         """Messages in work that are to be taken again at once, in their place."""
+        self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._loop_task = asyncio.create_task(self._run(), name=f"lane {self.carrier.name}")
+        self._loop_task = self._loop.create_task(self._run(), name=f"lane {self.carrier.name}")
 
     async def stop(self) -> None:
         if self._loop_task is not None:
@@ -72,7 +73,7 @@ class Lane:
             await asyncio.wait(self._tasks)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
@@ -97,7 +98,7 @@ class Lane:
                 log.error("lane %s: %s", self.carrier.name, error)
                 await asyncio.sleep(AFTER_A_FAULT)
                 continue
-            slot = await self._slot()
+            slot = self.carrier.slot_now() or await self._slot()
             self.spawn(self._send(work, slot))
 
     async def _slot(self) -> Slot:

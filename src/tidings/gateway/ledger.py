@@ -12,11 +12,11 @@ import asyncio
 import logging
 from asyncio import Future
 from collections.abc import Callable
-from copy import copy
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
+from msgspec.structs import replace
 
 from tidings.clock import Clock
 from tidings.lifecycle import FINAL, Kind, SegmentState, Status, advance, fold
@@ -93,9 +93,9 @@ class Ledger:
         kept = Kept(message, standing, [])
         owed: list[OwedCallback] = []
         change.messages.append(message)
-        event = self._append(kept, evidence, standing.status, moved=True, applied=True, change=change)
+        event = self._append(kept, evidence, self._clock.now(), moved=True, applied=True, change=change)
         self._owe(kept, event, change, owed)
-        change.standings.append(copy(standing))
+        change.standings.append(replace(standing))
         return kept, self._commit(kept, change, owed)
 
     def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
@@ -104,7 +104,7 @@ class Ledger:
         owed: list[OwedCallback] = []
         for evidence in said:
             self._apply(kept, evidence, change, owed)
-        change.standings.append(copy(kept.standing))
+        change.standings.append(replace(kept.standing))
         return self._commit(kept, change, owed)
 
     def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
@@ -116,7 +116,7 @@ class Ledger:
             if state is not None:
                 applied = True
                 _settle(segment, state, said, now)
-                change.segments.append(copy(segment))
+                change.segments.append(replace(segment))
         before = standing.status
         states = [segment.state for segment in kept.segments]
         after = fold(before, states) if applied and states else before
@@ -127,7 +127,7 @@ class Ledger:
                 standing.sent_at = now
             if after in FINAL:
                 standing.due_at = None
-        event = self._append(kept, said, after, moved=after is not before, applied=applied, change=change)
+        event = self._append(kept, said, now, moved=after is not before, applied=applied, change=change)
         if event.moved:
             for listener in self.moved:
                 listener(kept.message, before, after)
@@ -143,9 +143,9 @@ class Ledger:
             owed.append(OwedCallback(callback, kept.message, event))
 
     def _append(
-        self, kept: Kept, said: Evidence, status: Status, *, moved: bool, applied: bool, change: Change
+        self, kept: Kept, said: Evidence, now: int, *, moved: bool, applied: bool, change: Change
     ) -> Event:
-        standing, now = kept.standing, self._clock.now()
+        standing = kept.standing
         standing.events += 1
         standing.updated_at = now
         event = Event(
@@ -154,7 +154,7 @@ class Ledger:
             kept.message.account,
             now,
             said.kind,
-            status,
+            standing.status,
             moved,
             applied,
             said.part,

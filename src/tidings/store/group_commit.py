@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from tidings.store.base import Change, Contradiction, StoreError
 
-GATHER = 0.003
+GATHER = 0.002
 """Seconds a change waits for company: enough to make the fsync cheap, too little to be noticed."""
 LARGEST = 2000
 """Changes in one transaction, at the most: bounds what one batch holds in memory."""

@@ -81,6 +81,9 @@ class SimulatorCarrier:
     async def query(self, carrier_id: str, sender: str) -> Receipt | None:
         return await self._smpp.query(carrier_id, sender)
 
+    def slot_now(self) -> Slot | None:
+        return self._smpp.slot_now()
+
     async def slot(self) -> Slot:
         return await self._smpp.slot()
 

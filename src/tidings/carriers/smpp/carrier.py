@@ -175,8 +175,11 @@ class SmppCarrier:
         self._inbox.sink = sink
         self._tasks = [asyncio.create_task(bind.run(), name=bind.name) for bind in self._binds]
 
+    def slot_now(self) -> SmppSlot | None:
+        return None if self._waiters else self._grant()
+
     async def slot(self) -> SmppSlot:
-        if not self._waiters and (slot := self._grant()):
+        if slot := self.slot_now():
             return slot
         waiter: asyncio.Future[SmppSlot] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)

@@ -12,6 +12,7 @@ import os
 import socket
 import sqlite3
 import time
+from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -157,7 +158,7 @@ class Writing(Protocol):
 
     async def start(self) -> None: ...
 
-    async def ask(self, command: Command) -> Reply:
+    def ask(self, command: Command) -> Awaitable[Reply]:
         """Raises ConnectionError where nobody can say whether it was done."""
         ...
 
