@@ -29,6 +29,7 @@ from tidings.gateway.inbound import Inbound
 from tidings.gateway.inquiry import Inquiry
 from tidings.gateway.ledger import Ledger
 from tidings.gateway.limits import QueueDepths
+from tidings.gateway.optout import OptOuts
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Routes
@@ -66,7 +67,8 @@ class Gateway:
         self.depths = QueueDepths()
         self.ledger.moved.append(self.depths.moved)
         self.receipts = Receipts(store, self.ledger, clock)
-        self.inbound = Inbound(store, self.ledger, clock)
+        self.opt_outs = OptOuts(store)
+        self.inbound = Inbound(store, self.ledger, self.opt_outs, clock)
         self.routes = Routes(settings.route)
         self.carriers: dict[str, Carrier] = {c.name: self._carrier(c) for c in settings.carrier}
         self.dispatcher = Dispatcher(
@@ -74,7 +76,7 @@ class Gateway:
         )
         self.inquiry = Inquiry(store, self.receipts, self.carriers, clock, settings.dispatch.query_after)
         self._submitter = Submitter(
-            store, self.senders, self.ledger, self.routes, self.depths, clock, self.dispatcher
+            store, self.senders, self.ledger, self.routes, self.depths, self.opt_outs, clock, self.dispatcher
         )
 
     def _carrier(self, settings: SmppSettings | SimulatorSettings) -> Carrier:
@@ -99,6 +101,7 @@ class Gateway:
         for account in self.settings.account:
             await _configure(self.store, account, self.clock.now())
         self.depths.start_from(await self.store.waiting_segments())
+        await self.opt_outs.start()
         await self.receipts.start()
         await self.attempts.start()
         await self.delivery.start()

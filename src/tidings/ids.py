@@ -42,6 +42,11 @@ def new_id(now: int) -> str:
     return f"{stamp >> 12:012x}7{stamp & 0xFFF:03x}{0x8 << 60 | next(_random) >> 2:016x}"
 
 
+def random_hex() -> str:
+    """32 random hex digits: for what needs a name and no place in time."""
+    return f"{next(_random):016x}{next(_random):016x}"
+
+
 def floor_id(at: int) -> str:
     """The smallest id that an object made at `at` (microseconds since 1970) can have: a bound for lists."""
     return f"{max(at, 0) // 1000:012x}" + "0" * 20

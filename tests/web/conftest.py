@@ -19,6 +19,7 @@ from twilio.rest import Client
 from tidings.clock import SECOND
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
+from tidings.gateway.optout import OptOuts
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes
 from tidings.gateway.submit import Submitted, Submitter
@@ -123,6 +124,7 @@ class Site:
             self.ledger,
             routes,
             depths,
+            OptOuts(self.store),
             self.clock,
             self.outbox,
         )

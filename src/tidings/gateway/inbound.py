@@ -6,27 +6,25 @@ own; its event says which part of how many it is (joining them is described in d
 
 import logging
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
 from tidings import phone, text
 from tidings.carriers.base import InboundSegment
 from tidings.clock import Clock
 from tidings.gateway.ledger import Evidence, Ledger
+from tidings.gateway.optout import OptOuts
 from tidings.ids import new_id
 from tidings.lifecycle import Kind, Status
-from tidings.model import Direction, Message, OptOut, Standing
+from tidings.model import Direction, Message, Standing
 from tidings.store.base import Change, Store
 
 log = logging.getLogger(__name__)
 
-# Twilio's default keywords: the whole message, in any case.
-STOP: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
-START: Final = frozenset({"START", "YES", "UNSTOP"})
-
 
 class Inbound:
-    def __init__(self, store: Store, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, store: Store, ledger: Ledger, opt_outs: OptOuts, clock: Clock) -> None:
         self._store = store
+        self._opt_outs = opt_outs
         self._ledger = ledger
         self._clock = clock
         self.counts: Counter[str] = Counter()
@@ -65,7 +63,7 @@ class Inbound:
             now,
         )
         change = Change()
-        self._heed_keyword(message, change)
+        self._opt_outs.heed(message, change)
         detail: dict[str, Any] = {"carrier": segment.carrier, "encoding": segment.encoding, "raw": segment.raw}
         if segment.parts > 1:
             detail |= {"reference": segment.reference, "part": segment.part, "parts": segment.parts}
@@ -73,11 +71,3 @@ class Inbound:
         _, committed = self._ledger.create(message, standing, Evidence(Kind.RECEIVED, detail), change)
         self.counts["received"] += 1
         await committed
-
-    def _heed_keyword(self, message: Message, change: Change) -> None:
-        keyword = message.body.strip().upper()
-        choice = OptOut(message.account, message.recipient, message.sender, message.created_at, keyword)
-        if keyword in STOP:
-            change.opt_outs.append(choice)
-        elif keyword in START:
-            change.opt_ins.append(choice)

@@ -15,6 +15,7 @@ from tidings.clock import DAY, Clock
 from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
+from tidings.gateway.optout import OptOuts
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes
 from tidings.ids import new_id
@@ -51,6 +52,7 @@ class Submitter:
         ledger: Ledger,
         routes: Routes,
         depths: QueueDepths,
+        opt_outs: OptOuts,
         clock: Clock,
         outbox: Outbox,
     ) -> None:
@@ -59,6 +61,7 @@ class Submitter:
         self._ledger = ledger
         self._routes = routes
         self._depths = depths
+        self._opt_outs = opt_outs
         self._clock = clock
         self._outbox = outbox
         self._in_flight: dict[tuple[str, str], Future[None]] = {}
@@ -110,7 +113,7 @@ class Submitter:
         if len(body) > MAX_BODY // 2 and text.length(body) > MAX_BODY:
             raise Problem(21617)
         measure = text.measure(body)
-        if await self._store.opted_out(account.id, sender, recipient):
+        if await self._opt_outs.has(account.id, sender, recipient):
             raise Problem(21610, value=recipient)
         return await self._keep(account, order, sender, recipient, body, measure, route)
 

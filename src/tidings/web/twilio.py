@@ -4,7 +4,6 @@ The composition in `app` mounts these routes. What parameters mean and how messa
 """
 
 import logging
-import secrets
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
@@ -15,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from tidings.dialects.twilio import API_VERSION, error_json, message_json, parse_create
 from tidings.dialects.twilio_lists import no_media_json, page_json, parse_list
 from tidings.errors import Problem
-from tidings.ids import from_sid
+from tidings.ids import from_sid, random_hex
 from tidings.model import Account, Message, Standing
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
@@ -45,7 +44,7 @@ def refuse(problem: Problem) -> Answer:
 
 def stamp(seconds: float, under_way: int) -> list[Header]:
     return [
-        (b"twilio-request-id", b"RQ" + secrets.token_hex(16).encode()),
+        (b"twilio-request-id", b"RQ" + random_hex().encode()),
         (b"twilio-concurrent-requests", b"%d" % under_way),
         (b"twilio-request-duration", b"%.3f" % seconds),
     ]

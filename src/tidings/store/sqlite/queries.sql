@@ -249,6 +249,9 @@ SELECT address, account, queue_limit FROM senders WHERE address = :address;
 -- name: senders
 SELECT address, account, queue_limit FROM senders WHERE account = :account ORDER BY address;
 
+-- name: opted_out_senders
+SELECT DISTINCT account, sender FROM opt_outs;
+
 -- name: opted_out
 SELECT 1 FROM opt_outs WHERE account = :account AND sender = :sender AND recipient = :recipient;
 

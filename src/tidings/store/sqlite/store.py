@@ -296,6 +296,9 @@ class SqliteStore:
     async def senders(self, account: str) -> list[Sender]:
         return [Sender(*row) for row in await self._read("senders", account=account)]
 
+    async def opted_out_senders(self) -> list[tuple[str, str]]:
+        return await self._read("opted_out_senders")
+
     async def opted_out(self, account: str, sender: str, recipient: str) -> bool:
         return bool(self._point("opted_out", account=account, sender=sender, recipient=recipient))
 
