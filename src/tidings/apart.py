@@ -103,11 +103,15 @@ class Channel(asyncio.Protocol, Generic[T]):
 class Apart(Generic[T]):
     """The gateway's side of a process that answers requests with a `T`: begun, asked, replaced when it ends."""
 
-    def __init__(self, module: str, settings: Any, kind: type[T]) -> None:
-        """The process runs `main` of `module`, given the number of its socket and `settings` as JSON."""
+    def __init__(self, module: str, settings: Any, kind: type[T], *, patient: bool) -> None:
+        """The process runs `main` of `module`, given the number of its socket and `settings` as JSON.
+
+        `patient`: what is asked while it is being replaced waits for the next one; otherwise it fails.
+        """
         self._module = module
         self._settings = msgspec.json.encode(settings).decode()
         self._kind = kind
+        self._patient = patient
         self._numbers = itertools.count()
         self._under_way: dict[int, asyncio.Future[T]] = {}
         self._channel: Channel[T] | None = None
@@ -131,6 +135,8 @@ class Apart(Generic[T]):
         return answer
 
     async def _ask_later(self, request: Any) -> T:
+        if not self._patient:
+            raise ConnectionError(f"{self._module} has ended and is being replaced")
         await self._connected.wait()
         assert self._channel is not None, "connected"
         return await self._ask(self._channel, request)

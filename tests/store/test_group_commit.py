@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from tidings.store.base import Change, Contradiction, KeyTaken, StoreError
-from tidings.store.group_commit import GroupCommit
+from tidings.store.group_commit import Fenced, GroupCommit
 
 WAIT = 5.0
 
@@ -18,14 +18,21 @@ class Disk:
         self.gate = asyncio.Event()
         self.gate.set()
         self.writing = asyncio.Event()
+        self.fenced = False
+        self._turn = asyncio.Lock()
 
-    async def write(self, changes: Sequence[Change]) -> None:
-        self.writing.set()
-        await self.gate.wait()
-        for change in changes:
-            if change in self.refused:
-                raise self.refused[change]
-        self.batches.append(list(changes))
+    async def write(self, changes: Sequence[Change], afresh: bool) -> None:
+        async with self._turn:
+            self.writing.set()
+            await self.gate.wait()
+            if self.fenced and not afresh:
+                raise Fenced("behind a failure")
+            for change in changes:
+                if change in self.refused:
+                    self.fenced = True
+                    raise self.refused[change]
+            self.fenced = False
+            self.batches.append(list(changes))
 
 
 async def test_changes_that_come_together_are_written_together() -> None:
@@ -91,6 +98,32 @@ async def test_a_failing_disk_fails_the_batch_as_store_error_and_the_next_one_is
     assert [type(result) for result in results] == [StoreError, StoreError]
     assert "no space left" in str(results[0])
     await asyncio.wait_for(group.submit(Change()), WAIT)
+    await group.close()
+
+
+async def test_what_stands_behind_a_contradiction_keeps_its_place() -> None:
+    disk = Disk()
+    group = GroupCommit(disk.write, largest=2)
+    changes = [Change() for _ in range(12)]
+    disk.refused[changes[1]] = disk.refused[changes[7]] = Contradiction("twice")
+    results = await asyncio.gather(*map(group.submit, changes), return_exceptions=True)
+    assert [isinstance(result, Contradiction) for result in results] == [n in (1, 7) for n in range(12)]
+    written = [change for batch in disk.batches for change in batch]
+    assert written == [change for change in changes if change not in disk.refused]
+    await group.close()
+
+
+async def test_what_stands_behind_a_failing_disk_fails_with_it() -> None:
+    disk = Disk()
+    group = GroupCommit(disk.write, largest=2)
+    changes = [Change() for _ in range(8)]
+    disk.refused[changes[2]] = OSError("no space left on device")
+    results = await asyncio.gather(*map(group.submit, changes), return_exceptions=True)
+    assert [type(result) for result in results] == [type(None)] * 2 + [StoreError] * 6
+    assert disk.batches == [changes[:2]]
+    after = [Change() for _ in range(5)]
+    await asyncio.wait_for(asyncio.gather(*map(group.submit, after)), WAIT)
+    assert [change for batch in disk.batches[1:] for change in batch] == after
     await group.close()
 
 

@@ -131,6 +131,8 @@ async def test_a_scribe_that_dies_is_replaced_and_what_it_had_not_kept_is_said_s
         apart._process.kill()
         with pytest.raises(StoreError, match="ended before it answered"):
             await commit
+        async with asyncio.timeout(10):
+            await apart._connected.wait()
         message = a_message()
         await store.commit(created(message))
         assert message.id in await store.kept([message.id])

@@ -22,7 +22,7 @@ class Courier:
     """The gateway's side. Implements `attempt.Attempts`."""
 
     def __init__(self, terms: Terms) -> None:
-        self._apart = Apart(MODULE, terms, Outcome)
+        self._apart = Apart(MODULE, terms, Outcome, patient=True)
 
     async def start(self) -> None:
         await self._apart.start()

@@ -21,6 +21,7 @@ import msgspec
 
 from tidings.apart import Frames, frame, of_gateway
 from tidings.store.base import Contradiction, KeyTaken, StoreError
+from tidings.store.group_commit import Fenced
 from tidings.store.sqlite.migrate import migrate
 from tidings.store.sqlite.statements import JSON_AT_END, KEEP, SQL, Rows
 
@@ -45,6 +46,8 @@ class Command(msgspec.Struct, frozen=True, array_like=True):
     rows: dict[str, Rows] = {}
     query: str = ""
     parameters: dict[str, Any] = {}
+    afresh: bool = False
+    """Keep these though what stood before them failed."""
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
@@ -61,7 +64,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
         return self.count
 
 
-_FAULTS: Final = {fault.__name__: fault for fault in (StoreError, Contradiction, KeyTaken)}
+_FAULTS: Final = {fault.__name__: fault for fault in (StoreError, Contradiction, KeyTaken, Fenced)}
 
 
 class Scribe:
@@ -71,6 +74,7 @@ class Scribe:
         self._terms = terms
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self._fenced = False
         self._encode = msgspec.json.Encoder().encode
 
     def do(self, command: Command) -> Reply:
@@ -79,7 +83,11 @@ class Scribe:
                 case "open":
                     self._opened()
                 case "keep":
+                    if self._fenced and not command.afresh:
+                        raise Fenced("a batch before it failed")
+                    self._fenced = True
                     self._keep(command.rows)
+                    self._fenced = False
                 case "change":
                     return Reply(count=self._opened().execute(SQL[command.query], command.parameters).rowcount)
                 case "carry over":

@@ -65,7 +65,7 @@ class SqliteStore:
         self._path = path
         terms = scribe.Terms(str(path), alone=apart)
         self._scribe: scribe.Writing = (
-            Apart(scribe.MODULE, terms, scribe.Reply) if apart else scribe.InThread(terms)
+            Apart(scribe.MODULE, terms, scribe.Reply, patient=False) if apart else scribe.InThread(terms)
         )
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
         self._own = threading.local()
@@ -113,10 +113,9 @@ class SqliteStore:
         assert self._group is not None, "open() comes first"
         return self._group.submit(change)
 
-    async def _write(self, changes: Sequence[Change]) -> None:
-        rows = gather(changes)
+    async def _write(self, changes: Sequence[Change], afresh: bool) -> None:
         try:
-            await self._ask(scribe.Command("keep", rows))
+            await self._ask(scribe.Command("keep", gather(changes), afresh=afresh))
         except UnicodeEncodeError as error:
             raise Contradiction(f"text that is no Unicode: {error}") from error
         self._since_checkpoint += len(changes)
