@@ -13,6 +13,9 @@ _HEX32: Final = re.compile(r"[0-9a-fA-F]{32}")
 _SID: Final = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 _DASHED: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
+_STANDSTILL: Final = 1000 << 12
+"""A clock that is behind the last id by less than this (a second, in stamps) is being corrected: ids go on."""
+
 _last_stamp = 0
 
 
@@ -28,15 +31,16 @@ _random = _random_words()
 
 
 def new_id(now: int) -> str:
-    """A fresh id for `now` (microseconds since 1970): 32 hex digits, greater than every one made here before.
+    """A fresh id for `now` (microseconds since 1970): 32 hex digits, greater than the one made here before.
 
-    The 12 bits after the version hold the fraction of the millisecond (RFC 9562 §6.2, method 3); a clock that
-    stands still or steps back only makes the stamp count on from the last one.
+    The 12 bits after the version hold the fraction of the millisecond (RFC 9562 §6.2, method 3); while the clock
+    stands still, or is set back by less than a second, the stamp counts on from the last one. A clock that was
+    wrong by more is followed: lists by date rely on ids that tell their time.
     """
     global _last_stamp
     milliseconds, micros = divmod(now, 1000)
     stamp = milliseconds << 12 | (micros << 12) // 1000
-    if stamp <= _last_stamp:
+    if 0 <= _last_stamp - stamp < _STANDSTILL:
         stamp = _last_stamp + 1
     _last_stamp = stamp
     return f"{stamp >> 12:012x}7{stamp & 0xFFF:03x}{0x8 << 60 | next(_random) >> 2:016x}"

@@ -115,6 +115,7 @@ class Site:
         self.api_keys = Recent(self.store.api_key, self.clock)
         self.ledger = Ledger(self.store, self.clock, _NobodyToTell())
         self.outbox = _Outbox()
+        self.opt_outs = OptOuts(self.store)
         depths = QueueDepths()
         self.ledger.moved.append(depths.moved)
         routes = Routes([Route("+1", ("main",)), Route("+44", ("main",))])
@@ -124,7 +125,7 @@ class Site:
             self.ledger,
             routes,
             depths,
-            OptOuts(self.store),
+            self.opt_outs,
             self.clock,
             self.outbox,
         )

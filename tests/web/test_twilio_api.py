@@ -109,6 +109,7 @@ def test_a_recipient_who_opted_out_is_refused(site: "Site") -> None:
     change = Change()
     change.opt_outs.append(OptOut(ACCOUNT, FROM, TO, 0, "STOP"))
     site.commit(change)
+    site.run(site.opt_outs.start())
     with pytest.raises(TwilioRestException) as caught:
         create(site)
     assert (caught.value.status, caught.value.code) == (400, 21610)
