@@ -6,7 +6,6 @@ are answered, then the gateway stops as `app` says. A second signal ends at once
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import socket
@@ -18,6 +17,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from tidings.apart import calm_the_collector
 from tidings.app import Gateway
 from tidings.web.app import build
 
@@ -120,16 +120,9 @@ async def serve(
 
 
 def _tune_the_interpreter() -> None:
-    """Two defaults that cost a busy gateway most of its speed (docs/performance.md has the figures).
-
-    The writer thread needs the interpreter for a moment between two statements; a busy event loop gives it up
-    only when asked for longer than the switch interval, 5 ms by default. And nearly all garbage here is freed by
-    counting references, while the collector would go through everything in memory again and again.
-    """
-    sys.setswitchinterval(0.0001)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    # A thread that reads the store for a moment should not wait 5 ms for a busy event loop to let it in.
+    sys.setswitchinterval(0.0005)
+    calm_the_collector()
 
 
 async def _until(stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[Any]] | None) -> None:

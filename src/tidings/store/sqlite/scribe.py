@@ -7,7 +7,6 @@ visits and tests use it in a thread.
 
 import asyncio
 import fcntl
-import gc
 import os
 import socket
 import sqlite3
@@ -194,7 +193,6 @@ class InThread:
 def main() -> None:
     """The scribe's side: what comes is done in turn, until the gateway's side ends."""
     fd, terms = of_gateway()
-    gc.disable()  # rows come and go without cycles
     scribe = Scribe(msgspec.json.decode(terms, type=Terms))
     frames = Frames()
     decode = msgspec.msgpack.Decoder(tuple[int, Command]).decode
