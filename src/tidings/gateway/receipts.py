@@ -44,6 +44,8 @@ _KINDS: Final = {
 }
 _TO: Final = "to "
 """Begins the key of a recipient: no id holds a space."""
+_ELSEWHERE: Final = ("raw", "carrier", "received_at", "keys", "text")
+"""What of a matched receipt its row says besides, or its bytes. One that is parked is kept whole, to be matched."""
 _IN_DOUBT: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN})
 
 _SAME: Final = "exact"
@@ -309,7 +311,8 @@ def _evidence(match: Match, receipt: Receipt, receipt_id: str, notes: tuple[str,
 
 def _keep(receipt: Receipt, id: str, message_id: str | None = None, part: int = 0) -> KeptReceipt:
     said = msgspec.structs.asdict(receipt)
-    del said["raw"]
+    for name in _ELSEWHERE if message_id else ("raw",):
+        del said[name]
     return KeptReceipt(id, receipt.carrier, receipt.received_at, message_id, part, receipt.raw, said)
 
 

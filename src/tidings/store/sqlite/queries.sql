@@ -5,9 +5,7 @@
 INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)
 
 -- name: insert_messages
-INSERT INTO messages (id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url,
-                      validity, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_standings
 UPDATE messages

@@ -7,6 +7,8 @@ from importlib.resources import files
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
+from msgspec.structs import astuple
+
 from tidings.store.base import Change
 
 Rows = list[Any]
@@ -57,4 +59,15 @@ def gather(changes: Sequence[Change]) -> dict[str, Rows]:
     for kind, identity in _LAST.items():
         if kind in gathered:
             gathered[kind] = list({identity(row): row for row in gathered[kind]}.values())
+    if "messages" in gathered:
+        _join_standings(gathered)
     return gathered
+
+
+def _join_standings(gathered: dict[str, Rows]) -> None:
+    """A new message and where it stands make one row of the table."""
+    standings = {standing.id: standing for standing in gathered["standings"]}
+    gathered["messages"] = [
+        astuple(message) + astuple(standings.pop(message.id))[1:] for message in gathered["messages"]
+    ]
+    gathered["standings"] = list(standings.values())
