@@ -45,7 +45,7 @@ _KINDS: Final = {
 _TO: Final = "to "
 """Begins the key of a recipient: no id holds a space."""
 _ELSEWHERE: Final = ("raw", "carrier", "received_at", "keys", "text")
-"""What of a matched receipt its row says besides, or its bytes. One that is parked is kept whole, to be matched."""
+"""What of a matched receipt its row or its bytes say too. One that is parked is kept whole, to be matched."""
 _IN_DOUBT: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN})
 
 _SAME: Final = "exact"
