@@ -4,6 +4,7 @@ Called by `python -m bench`. Time runs from when the first message was made to w
 """
 
 import os
+from typing import Final
 
 import msgspec
 
@@ -13,8 +14,12 @@ from bench.processes import Cpu, Machine
 from bench.rig import Kept, Rig, wait_until_ready
 from bench.sink import Counts
 
+REFERENCE_SECONDS: Final = 2.0
+
 
 class Result(msgspec.Struct, frozen=True):
+    reference: float
+    """Requests a second that a bare ASGI application answered right before."""
     ingest: Ingest
     told: Counts
     kept: Kept
@@ -53,6 +58,7 @@ class Result(msgspec.Struct, frozen=True):
 def run(*, seconds: float, connections: int, rate: float | None, window: int, profile: bool) -> bool:
     """Measure, print, keep; False where a promise was broken."""
     with Rig(window) as rig:
+        reference = _reference(rig, connections)
         smsc = rig.start_smsc()
         gateway = rig.start_gateway(profile=profile)
         children = {"gateway": gateway, "smsc": smsc, "sink": rig.sink}
@@ -67,7 +73,7 @@ def run(*, seconds: float, connections: int, rate: float | None, window: int, pr
         printed = gateway.end()
         kept, complaints = rig.kept(), gateway.complaints()
     took = max(told.last_at - kept.first_at, 1) / 1e6
-    result = Result(ingest, told, kept, took, cpu, loop, machine, peak)
+    result = Result(reference, ingest, told, kept, took, cpu, loop, machine, peak)
     broken = _broken(result, connections)
     print(printed, end="")
     report.show("End to end", _rows(result, connections, rate))
@@ -76,6 +82,13 @@ def run(*, seconds: float, connections: int, rate: float | None, window: int, pr
         print(f"FAILED: {promise}")
     report.keep("end-to-end", result)
     return not broken
+
+
+def _reference(rig: Rig, connections: int) -> float:
+    bare = rig.start_reference()
+    ingest, _ = load.offer(bare, rig.forms, seconds=REFERENCE_SECONDS, connections=connections, rate=None)
+    bare.end()
+    return ingest.rate
 
 
 def _rows(result: Result, connections: int, rate: float | None) -> list[report.Row]:
@@ -91,6 +104,11 @@ def _rows(result: Result, connections: int, rate: float | None) -> list[report.R
         ("load", f"{connections} connections, {pace}, {ingest.seconds:.1f} s"),
         ("ingest", f"{ingest.rate:,.0f} requests/s; {report.latencies(ingest)}"),
         ("end to end", f"{result.rate:,.0f} messages/s: {told.complete:,} of them in {result.seconds:.1f} s"),
+        (
+            "reference",
+            f"{result.reference:,.0f} requests/s of a bare ASGI application: "
+            f"a message is worth {result.reference / result.rate:.1f} of them",
+        ),
         ("gateway", f"{used(gateway)}; {user:.0f} µs user, {system:.0f} µs system"),
         ("its event loop", used(result.loop)),
         *((name, used(cpu)) for name, cpu in result.cpu.items() if name != "gateway"),

@@ -92,6 +92,9 @@ class Rig:
     def start_gateway(self, *, profile: bool = False) -> Child:
         return self._begin("gateway", self.settings, self.directory, *(["profile"] if profile else []))
 
+    def start_reference(self) -> Child:
+        return self._begin("reference")
+
     def told(self) -> Counts:
         """What the application has been told so far."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.sink.port}/", timeout=10) as answer:
