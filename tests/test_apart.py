@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tidings import apart
 from tidings.apart import Apart, Frames, frame
 
-WAIT = 10.0
+pytestmark = pytest.mark.timeout(15)
 
 GATEWAY = """
 import asyncio
@@ -64,7 +64,7 @@ def found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
-    async with asyncio.timeout(WAIT), AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack:
         yield stack
 
 

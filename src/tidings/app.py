@@ -113,7 +113,7 @@ class Gateway:
         self._running = True
 
     async def stop(self) -> None:
-        """Finish what is in flight, for at most `[server] drain` seconds, and let go of everything."""
+        """Finish what is in flight, each step for at most `[server] drain` seconds, and let go of everything."""
         self.draining = True
         drain = self.settings.server.drain
         if self._housekeeper is not None:

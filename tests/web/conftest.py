@@ -68,6 +68,9 @@ class _Outbox:
     def offer(self, kept: Kept) -> None:
         self.kept[kept.message.id] = kept
 
+    def look_again(self, carrier: str) -> None:
+        """Nobody dispatches here."""
+
 
 class Server:
     """uvicorn on a thread of its own, for all tests; each brings the application that it answers with."""

@@ -4,6 +4,7 @@ Two ways to make it, with one contract: here, or in a process of its own (`couri
 the gateway's event loop. What passes between them is an `Attempt` one way and an `Outcome` the other.
 """
 
+import logging
 from collections.abc import Awaitable
 from typing import Final, Protocol
 
@@ -15,8 +16,10 @@ from tidings.callbacks.guard import Guard
 from tidings.callbacks.transport import Transport
 from tidings.model import Account, Event, Message
 
+log = logging.getLogger(__name__)
+
 REFUSED: Final = 11200
-"""Debugger code for an answer that is no 2xx."""
+"""Debugger code for an answer that is no 2xx, and for whatever has no code of its own."""
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
@@ -73,11 +76,15 @@ class InProcess:
         pass
 
     async def make(self, attempt: Attempt) -> Outcome:
-        request = forms.compose(attempt.message, attempt.event, attempt.account)
         try:
+            request = forms.compose(attempt.message, attempt.event, attempt.account)
             response = await self._transport.send(request)
         except TransportError as error:
             return Outcome(None, error.code)
+        except Exception:
+            # Ours to mend; meanwhile this one is tried again like any other, and whoever asked has an answer.
+            log.exception("message %s, event %d: not attempted", attempt.message.id, attempt.event.number)
+            return Outcome(None, REFUSED)
         return Outcome(response.status, None if 200 <= response.status < 300 else REFUSED)
 
     async def stop(self) -> None:

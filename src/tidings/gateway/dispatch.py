@@ -17,13 +17,13 @@ from msgspec.structs import replace
 from tidings.carriers.base import Accepted, Answer, Carrier, Slot, Submission, Uncertain
 from tidings.clock import SECOND, Clock
 from tidings.gateway.answers import Judge, UncertainPolicy
-from tidings.gateway.lane import Lane, Work
+from tidings.gateway.lane import AFTER_A_FAULT, Lane, Work
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.routes import Routes
 from tidings.lifecycle import Kind, SegmentState
 from tidings.model import Message, Segment
-from tidings.store.base import Change, Kept, Store, StoreError
+from tidings.store.base import Change, Contradiction, Kept, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +96,10 @@ class Dispatcher:
         lane = self._lanes.get(standing.carrier or "")
         if lane is not None and standing.due_at is not None:
             lane.window.offer(Work(standing.id, standing.due_at))
+
+    def look_again(self, carrier: str) -> None:
+        """Soon, at what the store holds for `carrier`."""
+        self._lanes[carrier].window.look_again_in(AFTER_A_FAULT)
 
     def late(self, carrier: Carrier, submission: Submission, answer: Answer) -> None:
         """An answer has come after all, to a submission that was uncertain."""
@@ -174,6 +178,7 @@ class Dispatcher:
             slot.release()
             if leaving is not None:
                 leaving.set_result(False)
+            self._lanes[carrier.name].spawn(self._take_back(message.id, part, carrier))
             raise
         if leaving is not None:
             leaving.set_result(True)
@@ -191,6 +196,26 @@ class Dispatcher:
             )
         )
         await self._settle(kept, part, carrier, answer)
+
+    async def _take_back(self, message_id: str, part: int, carrier: Carrier) -> None:
+        """A store that failed may have kept an intent all the same. Nothing was handed over: it is no doubt."""
+        kept = await self._after_a_fault(message_id)
+        if part <= len(kept.segments) and kept.segments[part - 1].state is SegmentState.SUBMITTING:
+            kept.standing.due_at = kept.message.created_at
+            detail = {"carrier": carrier.name, "not_sent": "the store failed"}
+            await self._ledger.record(kept, Evidence(Kind.DEFERRED, detail, part))
+            self._go_on(kept, carrier)
+
+    async def _after_a_fault(self, message_id: str) -> Kept:
+        """A message as the store has it, once the store answers again."""
+        while True:
+            await asyncio.sleep(AFTER_A_FAULT)
+            try:
+                kept = await self._ledger.find(message_id)
+            except StoreError:
+                continue
+            assert kept is not None, "it was being worked on"
+            return kept
 
     def _expired(self, message: Message) -> bool:
         validity = message.validity or self._settings.validity
@@ -222,6 +247,17 @@ class Dispatcher:
 
     # --- answers
     async def _settle(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> None:
+        """Keep an answer and what follows from it, however long the store takes: it will not come again."""
+        while True:
+            try:
+                return await self._keep_answer(kept, part, carrier, answer)
+            except Contradiction:
+                raise
+            except StoreError as error:
+                log.error("the answer for %s is not kept yet: %s", kept.message.id, error)
+                kept = await self._after_a_fault(kept.message.id)
+
+    async def _keep_answer(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> None:
         said = list(self._judge.evidence(kept, part, carrier, answer))
         if _refused(kept):
             # Of a message that cannot arrive whole nothing more need leave, whatever this part was told.

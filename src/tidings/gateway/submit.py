@@ -43,6 +43,10 @@ class Outbox(Protocol):
 
     def offer(self, kept: Kept) -> None: ...
 
+    def look_again(self, carrier: str) -> None:
+        """Soon, at what the store holds for `carrier`."""
+        ...
+
 
 class Submitter:
     def __init__(
@@ -184,6 +188,8 @@ class Submitter:
                 self._outbox.offer(kept)
             else:
                 self._depths.moved(message, Status.QUEUED, Status.FAILED)
+                # A store that fails may have kept it all the same.
+                self._outbox.look_again(route.carriers[0])
 
         committed.add_done_callback(settled)
         await asyncio.shield(committed)

@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file in WAL mode, every commit fsynced, one writing thread.
+"""The embedded store: one SQLite file in WAL mode, every commit fsynced, one hand that writes.
 
 Point reads by key run on the event loop's own connection: with the page in memory they cost less than the hop to a
 thread. Reads that may touch many rows run on reader threads. See `statements` for how batches are written.
