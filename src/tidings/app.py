@@ -37,7 +37,7 @@ from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
 from tidings.ids import from_any, new_id
 from tidings.model import Account, Order, Sender
 from tidings.settings import NUMBERS, AccountSettings, Settings, SettingsError
-from tidings.store.base import Store
+from tidings.store.base import Store, StoreError
 from tidings.store.sqlite import SqliteStore
 from tidings.web.gateway import Readiness
 
@@ -136,9 +136,12 @@ class Gateway:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            await self.inquiry.ask()
-            await self.receipts.forget_old()
-            await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
+            try:
+                await self.inquiry.ask()
+                await self.receipts.forget_old()
+                await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
+            except StoreError as error:
+                log.error("housekeeping: %s", error)
 
     # --- what the web room needs (web.gateway.Gateway)
     async def submit(self, account: Account, order: Order) -> Submitted:

@@ -54,6 +54,8 @@ class WatchedStore(SqliteStore):
         self.changed = asyncio.Event()
         self.fail: Callable[[Change], bool] = lambda change: False
         """Which changes fail."""
+        self.fail_behind: Callable[[Change], bool] = lambda change: False
+        """Which changes are kept and said to have failed, as when a writer dies before it can say so."""
         self.lookups = asyncio.Event()
         """Cleared, it keeps `find_segments` waiting with its answer."""
         self.lookups.set()
@@ -67,6 +69,10 @@ class WatchedStore(SqliteStore):
             return failed
         future = super().commit(change)
         future.add_done_callback(lambda _: self._tell())
+        if self.fail_behind(change):
+            said: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            future.add_done_callback(lambda _: said.set_exception(StoreError("the writer has died")))
+            return said
         return future
 
     async def find_segments(self, carrier: str, keys: Sequence[str]) -> list[tuple[str, str, int]]:

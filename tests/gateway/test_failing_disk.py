@@ -1,11 +1,13 @@
 """A store that fails for a while: nothing is claimed that was not kept, and nothing is left lying."""
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tidings.callbacks import delivery
-from tidings.gateway import lane
+from tidings.gateway import dispatch, lane
 from tidings.lifecycle import Kind, Status
 from tidings.store.base import Change, OwedCallback, StoreError
 
@@ -23,6 +25,7 @@ LONG = "a long text " * 40  # 480 characters: four parts
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lane goes on soon after a fault."""
     monkeypatch.setattr(lane, "AFTER_A_FAULT", 0.05)
+    monkeypatch.setattr(dispatch, "AFTER_A_FAULT", 0.05)
     monkeypatch.setattr(delivery, "AFTER_A_FAULT", 0.05)
 
 
@@ -46,19 +49,43 @@ async def test_an_intent_that_cannot_be_kept_is_not_submitted_and_tried_again(be
     assert len(await site.events(message, Kind.INTENT)) == 1
 
 
-async def test_an_answer_that_cannot_be_kept_leaves_a_doubt_that_a_receipt_settles(bench: "Bench") -> None:
+def once(kind: Kind) -> Callable[[Change], bool]:
+    """The first change that holds an event of this kind."""
+    first = iter([True])
+    return lambda change: any(event.kind is kind for event in change.events) and next(first, False)
+
+
+async def test_an_intent_that_was_kept_though_the_store_failed_is_taken_back(bench: "Bench") -> None:
     centre, site = await bench.pair()
-    failures = iter([True])
+    centre.answer_all()
+    site.store.fail_behind = once(Kind.INTENT)
+    message = await site.send()
+    await site.until(message, SENT)
+    assert len(centre.asked) == 1
+    (deferred,) = await site.events(message, Kind.DEFERRED)
+    assert deferred.detail["not_sent"] == "the store failed"
+    assert await site.events(message, Kind.UNCERTAIN) == []
 
-    def fails(change: Change) -> bool:
-        return any(event.kind is Kind.ACCEPTED for event in change.events) and next(failures, False)
 
-    site.store.fail = fails
+async def test_a_message_that_was_kept_though_the_store_failed_is_sent(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    site.store.fail_behind = once(Kind.CREATED)
+    with pytest.raises(StoreError):
+        await site.send()
+    async with asyncio.timeout(10):
+        await centre.submission()
+
+
+async def test_an_answer_that_cannot_be_kept_at_once_is_kept_later(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    site.store.fail = once(Kind.ACCEPTED)
     message = await site.send()
     (await centre.submission()).accept("id1")
+    await site.until(message, SENT)
     centre.answer_all()
     await flow(site)
-    assert await site.status(message) is SENDING
+    assert len(centre.asked) == 2  # the message, and the other one: nothing twice
     await centre.receipt(centre.asked[0])
     assert await site.status(message) is DELIVERED
 

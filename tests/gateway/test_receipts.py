@@ -7,6 +7,7 @@ import pytest
 
 from tidings.carriers.smpp.pdu import Command, ShortMessage, Tag
 from tidings.clock import DAY, SECOND
+from tidings.gateway.receipts import LEARNT
 from tidings.gateway.routes import Route
 from tidings.lifecycle import Kind, SegmentState, Status
 from tidings.store.base import MessageFilter
@@ -342,6 +343,58 @@ async def test_the_same_spelling_wins_over_a_converted_one(bench: "Bench") -> No
     await centre.receipt(asked, id="10")
     assert await site.status(first) is SENT
     assert await site.status(second) is DELIVERED
+
+
+async def learnt(centre: "Centre", site: "Site", times: int) -> int:
+    """A carrier that answers in hexadecimal and sends receipts in decimal, so often; how many it was asked."""
+    begun = len(centre.asked)
+    for number in range(begun + 1, begun + times + 1):
+        message, asked = await accepted(centre, site, f"{0xABC000 + number:x}", number)
+        await centre.receipt(asked, id=str(0xABC000 + number))
+        assert (await site.events(message, Kind.DELIVERED))[0].detail["rule"] == "decimal_to_hex"
+    return begun + times
+
+
+@pytest.mark.parametrize("other", ["16", "10"])
+async def test_a_carrier_that_has_long_been_converting_is_known_to(bench: "Bench", other: str) -> None:
+    centre, site = await bench.pair()
+    asked_before = await learnt(centre, site, LEARNT)
+    # For "10": hexadecimal a converted, as this carrier does; 16 converted the other way, or 10 as spelled.
+    first, _ = await accepted(centre, site, "a", asked_before + 1)
+    second, asked = await accepted(centre, site, other, asked_before + 2)
+    await centre.receipt(asked, id="10")
+    assert await site.status(first) is DELIVERED
+    assert await site.status(second) is SENT
+
+
+async def test_a_carrier_that_has_not_converted_so_often_is_not(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    asked_before = await learnt(centre, site, LEARNT - 1)
+    first, _ = await accepted(centre, site, "a", asked_before + 1)
+    second, asked = await accepted(centre, site, "16", asked_before + 2)
+    await centre.receipt(asked, id="10")
+    assert await site.status(first) is SENT
+    assert await site.status(second) is SENT
+
+
+async def test_what_one_carrier_taught_is_not_held_of_another(bench: "Bench") -> None:
+    one, other = await bench.centre(), await bench.centre()
+    site = await bench.site(
+        bench.smpp(one, "one"),
+        bench.smpp(other, "other"),
+        routes=[Route("+1", ("one",)), Route("+44", ("other",))],
+    )
+    await one.bound()
+    await other.bound()
+    await learnt(one, site, LEARNT)
+    messages = []
+    for number, carrier_id in enumerate(("a", "10"), 1):
+        messages.append(await site.send("+447700900123"))
+        asked = await other.submission(number)
+        asked.accept(carrier_id)
+        await site.until(messages[-1], SENT)
+    await other.receipt(asked, id="10")
+    assert [await site.status(message) for message in messages] == [SENT, DELIVERED]
 
 
 async def test_an_inbound_message_that_looks_like_a_receipt_is_an_inbound_message(bench: "Bench") -> None:

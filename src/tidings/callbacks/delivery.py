@@ -2,9 +2,9 @@
 
 The room takes owed callbacks (`offer`, or from the store after a restart) and keeps outcomes; the attempts in
 between are made elsewhere (`attempt`). Callbacks go out in lanes, one per host: a slow host holds up nobody else.
-Within a lane each message has a chain of what it is still owed; only the head of a chain is sent, and the next one
-only once the outcome of the head is on disk. After a crash the head is told again, with the same idempotency token,
-and nothing after it has been told yet: at least once, and in order (promise 5).
+Within a lane each message has a chain of what it is still owed; only the head of a chain is sent, and the next
+one only once the outcome of the head is on disk. After a crash the head is told again, with the same idempotency
+token, and nothing after it has been told yet: at least once, and in order (promise 5).
 
 An attempt ends well with a 2xx. Anything else is tried again along `RETRY_AFTER` until `GIVE_UP_AFTER` has passed.
 """

@@ -17,7 +17,8 @@ from tidings.store.base import Store
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
-"""Segments asked about in one round for each carrier: inquiries share the window with submissions."""
+"""Segments asked about in one round for each carrier: inquiries share the window with submissions. More than any
+message has."""
 LOOK_BACK: Final = DAY
 """How far back from `query_after` a start looks for what was accepted before it."""
 
@@ -55,15 +56,18 @@ class Inquiry:
     async def _ask(self, name: str, carrier: Answers) -> int:
         until = self._clock.now() - self._after
         since = self._asked_until.get(name, until - LOOK_BACK)
-        answers = 0
         open_segments = await self._store.accepted_segments(name, since, until, AT_ONCE)
-        for created_at, carrier_id, sender in open_segments:
+        if len(open_segments) == AT_ONCE:
+            # The limit may have cut through the last message: it is left to the next round, with all its parts.
+            until, _, _ = open_segments[-1]
+            open_segments = [found for found in open_segments if found[0] < until]
+        answers = 0
+        for _, carrier_id, sender in open_segments:
             receipt = await carrier.query(carrier_id, sender)
             if receipt is not None:
                 answers += 1
                 await self._receipts.take(receipt)
-            since = created_at + 1
-        self._asked_until[name] = since if len(open_segments) == AT_ONCE else until
+        self._asked_until[name] = until
         if open_segments:
             log.info(
                 "%s: asked about %d segments without a receipt, %d answers", name, len(open_segments), answers
