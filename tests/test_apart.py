@@ -1,6 +1,7 @@
 """A process beside the gateway: what goes there and comes back, and what its death and the gateway's mean."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -153,6 +155,23 @@ async def test_one_is_replaced_as_often_as_it_ends(stack: AsyncExitStack) -> Non
     beside = await begun(stack)
     pids = {await killed(beside) for _ in range(3)}
     assert len(pids) == 3
+
+
+async def test_one_that_cannot_be_replaced_at_once_is_replaced_later(
+    stack: AsyncExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = await begun(stack)
+    begin = asyncio.create_subprocess_exec
+    failures = iter([OSError(errno.EMFILE, "Too many open files")] * 2)
+
+    async def failing_twice(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        for failure in failures:
+            raise failure
+        return await begin(*arguments, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", failing_twice)
+    pid = await killed(beside)
+    assert int(await beside.ask(("pid", ""))) != pid
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

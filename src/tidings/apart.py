@@ -71,7 +71,7 @@ class Channel(asyncio.Protocol, Generic[T]):
         self._outgoing: list[bytes] = []
 
     def send(self, number: int, item: Any) -> None:
-        """Raises ValueError for what has no spelling in msgpack; then nothing is sent."""
+        """Raises ValueError for a text that is no Unicode, which msgpack cannot spell; then nothing is sent."""
         content = self._encode((number, item))
         if not self._outgoing:
             self._loop.call_soon(self._flush)
@@ -156,9 +156,13 @@ class Apart(Generic[T]):
         with theirs:
             program = f"from {self._module} import main; main()"
             arguments = (str(theirs.fileno()), self._settings)
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", program, *arguments, pass_fds=(theirs.fileno(),)
-            )
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-c", program, *arguments, pass_fds=(theirs.fileno(),)
+                )
+            except BaseException:
+                ours.close()
+                raise
         _, self._channel = await self._loop.create_connection(
             lambda: Channel[T](self._kind, self._settle, self._lost), sock=ours
         )
@@ -169,8 +173,15 @@ class Apart(Generic[T]):
             assert self._process is not None, "begun"
             status = await self._process.wait()
             log.error("%s ended (status %d): another one is started", self._module, status)
+            await self._replace()
+
+    async def _replace(self) -> None:
+        while True:
             await asyncio.sleep(RESTART_AFTER)
-            await self._begin()
+            try:
+                return await self._begin()
+            except OSError as error:
+                log.error("%s cannot be started: %s", self._module, error)
 
     def _settle(self, number: int, answer: T) -> None:
         under_way = self._under_way.pop(number, None)
