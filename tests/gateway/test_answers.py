@@ -153,6 +153,8 @@ def test_a_refusal_is_tried_again_then_elsewhere_then_final(
         ((S, U), ELSEWHERE, Kind.REFUSED, STAYS),
         ((U, W), ELSEWHERE, Kind.REFUSED, STAYS),
         ((S, W, W, A), ELSEWHERE, Kind.REFUSED, STAYS),
+        # … and while that is not known yet, the part goes nowhere else …
+        ((S, S, W), ELSEWHERE, Kind.DEFERRED, ("first", NOW, 0)),
         # … where it may be asked again all the same.
         ((S, A), AGAIN, Kind.DEFERRED, ("first", NOW + 1_500_000, 1)),
         ((S, U), AGAIN, Kind.DEFERRED, ("first", NOW + 1_500_000, 1)),

@@ -68,6 +68,10 @@ class Judge:
         if answer.permanent or following is None or elsewhere:
             standing.due_at = None
             return Evidence(Kind.REFUSED, detail, part, answer.error)
+        if any(s.state is SegmentState.SUBMITTING and s.part != part for s in kept.segments):
+            # Whether it may have a part already is not known yet: this one asks it again.
+            standing.due_at = now + int(answer.after * SECOND)
+            return Evidence(Kind.DEFERRED, detail, part)
         standing.carrier, standing.due_at, standing.tries = following, now, 0
         return Evidence(Kind.DEFERRED, detail | {"next": following}, part)
 

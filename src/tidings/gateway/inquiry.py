@@ -5,6 +5,7 @@ seconds after its message was made. What they say is taken like a receipt: evide
 bytes. A segment in doubt cannot be asked about: what would name it is the answer that never came.
 """
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Final, Protocol, runtime_checkable
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 500
 """Segments asked about in one round for each carrier: inquiries share the window with submissions. More than any
 message has."""
+PATIENCE: Final = 30.0
+"""Seconds that one question may wait for room and an answer; then the rest is left to the next round."""
 LOOK_BACK: Final = DAY
 """How far back from `query_after` a start looks for what was accepted before it."""
 
@@ -62,8 +65,13 @@ class Inquiry:
             until, _, _ = open_segments[-1]
             open_segments = [found for found in open_segments if found[0] < until]
         answers = 0
-        for _, carrier_id, sender in open_segments:
-            receipt = await carrier.query(carrier_id, sender)
+        for created_at, carrier_id, sender in open_segments:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    receipt = await carrier.query(carrier_id, sender)
+            except TimeoutError:
+                until = created_at
+                break
             if receipt is not None:
                 answers += 1
                 await self._receipts.take(receipt)
