@@ -184,7 +184,9 @@ class Submitter:
 
         # On the future, not behind the await: a caller who goes away changes nothing for the message.
         def settled(committed: "Future[None]") -> None:
-            if committed.exception() is None:
+            if committed.cancelled():
+                self._outbox.look_again(route.carriers[0])
+            elif committed.exception() is None:
                 self._outbox.offer(kept)
             else:
                 self._depths.moved(message, Status.QUEUED, Status.FAILED)
@@ -192,5 +194,5 @@ class Submitter:
                 self._outbox.look_again(route.carriers[0])
 
         committed.add_done_callback(settled)
-        await asyncio.shield(committed)
+        await committed
         return Submitted(message, answer, repeated=False)
