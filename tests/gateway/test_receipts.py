@@ -1,6 +1,7 @@
 """From receipts to truth: whatever a carrier says about its own ids, words and order."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -464,3 +465,37 @@ async def test_receipts_of_parts_before_their_answers(bench: "Bench") -> None:
         asked.accept(f"p{asked.part}")
     await site.until(message, DELIVERED)
     await bench.app.hears(message, "sent", "delivered")
+
+
+async def test_parts_that_share_one_id_are_each_settled_by_a_receipt_of_their_own(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await site.send(body=LONG)
+    await centre.submission(4)
+    for asked in centre.asked:
+        asked.accept("one")
+    await site.until(message, SENT)
+    for _ in range(3):
+        await centre.receipt(centre.asked[0], id="one")
+        assert await site.status(message) is SENT
+    await centre.receipt(centre.asked[0], id="one")
+    assert await site.status(message) is DELIVERED
+
+
+async def test_an_id_that_names_a_part_settles_that_part(bench: "Bench", tmp_path: Path) -> None:
+    profile = tmp_path / "parts.toml"
+    profile.write_text('extends = "default"\n[ids]\npart_suffix = ":([0-9]+)"\n')
+    centre = await bench.centre()
+    site = await bench.site(bench.smpp(centre, profile=str(profile)))
+    message = await site.send(body=LONG)
+    await centre.submission(4)
+    for asked in centre.asked:
+        asked.accept("one")
+    await site.until(message, SENT)
+    await centre.receipt(centre.asked[0], id="one:3")
+    states = [segment.state for segment in await site.store.segments(message)]
+    assert states == [
+        SegmentState.ACCEPTED,
+        SegmentState.ACCEPTED,
+        SegmentState.DELIVERED,
+        SegmentState.ACCEPTED,
+    ]

@@ -46,6 +46,7 @@ _TO: Final = "to "
 """Begins the key of a recipient: no id holds a space."""
 _ELSEWHERE: Final = ("raw", "carrier", "received_at", "keys", "text")
 """What of a matched receipt its row or its bytes say too. One that is parked is kept whole, to be matched."""
+_OPEN: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN, SegmentState.ACCEPTED})
 _IN_DOUBT: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN})
 
 _SAME: Final = "exact"
@@ -97,13 +98,18 @@ class Receipts:
             (rule, key, place)
             for rule, key in receipt.keys
             for place in self._names.get((receipt.carrier, key), ())
+            if _fits(rule, place)
         ]
         match = await self._only_one(receipt, hits, must_be_recipient=True)
         if match is not None:
             return match, ()
         rules = {key: rule for rule, key in reversed(receipt.keys)}
         found = await self._store.find_segments(receipt.carrier, list(rules))
-        hits += [(rules[key], key, (message_id, part)) for key, message_id, part in found]
+        hits += [
+            (rules[key], key, (message_id, part))
+            for key, message_id, part in found
+            if _fits(rules[key], (message_id, part))
+        ]
         match = await self._only_one(receipt, hits, must_be_recipient=False)
         if match is not None:
             return match, ()
@@ -142,7 +148,11 @@ class Receipts:
         if len({match.key for match in matches}) > 1:
             return None
         # The same id twice for one recipient: the carrier has begun to count anew, so the younger is meant.
-        return max(matches, key=lambda match: match.kept.message.id)
+        youngest = max(matches, key=lambda match: match.kept.message.id).kept
+        # Parts may share one id: then each receipt settles one of those that are still open.
+        parts = sorted((match for match in matches if match.kept is youngest), key=lambda match: match.part)
+        still_open = [part for part in parts if youngest.segments[part.part - 1].state in _OPEN]
+        return (still_open or parts)[0]
 
     async def _infer(self, receipt: Receipt) -> Match | None:
         """A receipt whose id says nothing: meant for the one open segment to that recipient, if there is one."""
@@ -272,6 +282,12 @@ def _parking_keys(receipt: Receipt) -> Iterable[str]:
 def _recipient_key(address: str) -> str:
     """What every receipt is parked under besides its ids."""
     return _TO + phone.digits(address)
+
+
+def _fits(rule: str, place: Place) -> bool:
+    """Whether an id that names a part (rule `part:2`, `smpp.message_id`) names this one."""
+    kind, _, part = rule.partition(":")
+    return kind != "part" or int(part) == place[1]
 
 
 def _implied(segment: Segment, receipt: Receipt, match: Match) -> Iterable[Evidence]:
