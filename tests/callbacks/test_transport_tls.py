@@ -69,11 +69,27 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(issuer_key, critical=False)
         )
+        if authority:
+            # From Python 3.13 on, authorities are held to RFC 5280: they must say that they sign certificates.
+            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
         if names:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
             )
         return builder.sign(self._key, hashes.SHA256())
+
+
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -9,8 +9,8 @@ INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 
 -- name: update_standings
 UPDATE messages
-   SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
- WHERE id = ?1
+   SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) = (?, ?, ?, ?, ?, ?, ?, ?)
+ WHERE id = ?
 
 -- name: recut_segments
 DELETE FROM segments WHERE message_id = ? AND part > ?
@@ -33,7 +33,7 @@ INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)
 INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?)
 
 -- name: match_receipts
-UPDATE receipts SET (message_id, part) = (?2, ?3) WHERE id = ?1
+UPDATE receipts SET (message_id, part) = (?, ?) WHERE id = ?
 
 -- name: unpark_receipts
 DELETE FROM parked WHERE receipt_id = ?
@@ -42,8 +42,8 @@ DELETE FROM parked WHERE receipt_id = ?
 INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_callbacks
-UPDATE callbacks SET (state, due_at, attempts, response, error, done_at) = (?3, ?4, ?5, ?6, ?7, ?8)
- WHERE message_id = ?1 AND number = ?2
+UPDATE callbacks SET (state, due_at, attempts, response, error, done_at) = (?, ?, ?, ?, ?, ?)
+ WHERE message_id = ? AND number = ?
 
 -- name: insert_opt_outs
 INSERT OR REPLACE INTO opt_outs VALUES (?, ?, ?, ?, ?)

@@ -25,19 +25,19 @@ SQL: Final = _load()
 KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "keys": (("insert_idempotency_keys", None),),
     "messages": (("insert_messages", None),),
-    "standings": (("update_standings", None),),
+    "standings": (("update_standings", itemgetter(1, 2, 3, 4, 5, 6, 7, 8, 0)),),
     "recut": (("recut_segments", None),),
     "segments": (("upsert_segments", None),),
     "events": (("append_events", None),),
     "receipts": (("insert_receipts", None),),
     "parked": (("park_receipts", None),),
-    "matched": (("match_receipts", None), ("unpark_receipts", itemgetter(slice(1)))),
+    "matched": (("match_receipts", itemgetter(1, 2, 0)), ("unpark_receipts", itemgetter(slice(1)))),
     "callbacks": (("insert_callbacks", None),),
-    "outcomes": (("update_callbacks", itemgetter(0, 1, 4, 6, 7, 8, 9, 10)),),
+    "outcomes": (("update_callbacks", itemgetter(4, 6, 7, 8, 9, 10, 0, 1)),),
     "opt_outs": (("insert_opt_outs", None),),
     "opt_ins": (("lift_opt_outs", itemgetter(slice(3))),),
 }
-"""Kind of row → the statements that keep it, and which of its values each takes (None: all)."""
+"""Kind of row → the statements that keep it, and which of its values each takes, in which order (None: all)."""
 
 JSON_AT_END: Final = frozenset({"events", "receipts"})
 """Kinds whose last value is kept as JSON."""
