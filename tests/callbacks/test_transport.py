@@ -450,7 +450,7 @@ async def test_dripping_bytes_hold_off_the_read_timeout_but_not_the_total(serve:
         while True:
             peer.send(b"x")
             await peer.writer.drain()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # the dripping itself is what is tested
 
     server = await serve(script)
     error = await failure(client(), post(server, timeouts=Timeouts(read=0.4, total=0.6)))
@@ -560,7 +560,7 @@ async def test_silent_retry_stays_within_the_total_time(serve: Serve, client: Cl
         if peer.server.connections == 1:
             await peer.answer()
             await peer.request()
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # uses up most of the total: the retry must not get all of it anew
         else:
             await peer.until_closed()
 

@@ -49,7 +49,7 @@ class Judge:
                 yield self._rejected(kept, part, answer, detail | {"reason": answer.reason})
             case Throttled():
                 kept.standing.due_at = kept.message.created_at
-                yield Evidence(Kind.DEFERRED, detail | {"throttled": answer.reason}, part)
+                yield Evidence(Kind.DEFERRED, detail | {"throttled": answer.reason, "ends_as": answer.error}, part)
             case NotSent():
                 kept.standing.due_at = kept.message.created_at
                 yield Evidence(Kind.DEFERRED, detail | {"not_sent": answer.reason}, part)

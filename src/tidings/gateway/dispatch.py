@@ -228,7 +228,7 @@ class Dispatcher:
         detail = {"validity": kept.message.validity or self._settings.validity}
         events = await self._store.events(kept.message.id)
         # A carrier that was too busy to the end is another matter than a message that nobody got round to.
-        error = 30017 if events and "throttled" in events[-1].detail else 30036
+        error = events[-1].detail.get("ends_as", 30036) if events else 30036
         await self._ledger.record(kept, Evidence(Kind.EXPIRED, detail, error=error), change=change)
 
     def _lay_out(self, kept: Kept, carrier: Carrier) -> tuple[list[str], Change]:
