@@ -6,12 +6,15 @@ Times are whole microseconds since 1970; ids are 32 hex digits (`tidings.ids`).
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 
 from tidings.lifecycle import Kind, SegmentState, Status
 from tidings.text import Encoding
+
+ALWAYS: Final = 2**62
+"""A time that does not come."""
 
 
 class Direction(StrEnum):
@@ -122,17 +125,29 @@ class CallbackState(StrEnum):
     GIVEN_UP = "given_up"
 
 
+class Target(StrEnum):
+    """Whose URL a callback goes to."""
+
+    MESSAGE = "message"
+    """The one its message was made with."""
+    ACCOUNT = "account"
+    """The account-wide one, which is told of every event."""
+
+
 class Callback(msgspec.Struct, array_like=True):
     """One event to be told to one URL."""
 
     message_id: str
     number: int
     """The event's."""
+    target: Target
     account: str
     host: str
     """scheme://host:port of the URL: what is slow or dead, is so per host."""
     state: CallbackState
     created_at: int
+    owed_since: int
+    """Since when it is tried: its creation, or its last replay."""
     due_at: int
     attempts: int = 0
     response: int | None = None
@@ -140,6 +155,61 @@ class Callback(msgspec.Struct, array_like=True):
     error: int | None = None
     """Twilio debugger code of the last failure (11200 …)."""
     done_at: int | None = None
+    """When it was done or given up."""
+    replay: str | None = None
+    """The replay that it was last owed by."""
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """One request that was made for a callback, and what came of it: kept for `[callbacks] retention`."""
+
+    id: str
+    message_id: str
+    number: int
+    """The event's."""
+    target: Target
+    account: str
+    ordinal: int
+    """1-based, per callback; counts on over replays."""
+    at: int
+    connected: int | None
+    """Microseconds until there was a connection; None where there never was one."""
+    first_byte: int | None
+    """Microseconds until the response began."""
+    elapsed: int
+    """Microseconds until it was over."""
+    method: str
+    url: str
+    """As it was signed and requested: without fragment, with `bodySHA256` where it has one, with its password."""
+    headers: str
+    """Those that are the request's own, "Name: value" a line."""
+    body: str
+    response: int | None
+    """HTTP status of the answer, the last one where there were redirects."""
+    response_headers: str
+    """"Name: value" a line."""
+    response_body: str
+    """Its first characters."""
+    error: int | None
+    """Twilio debugger code; None: it was taken."""
+    detail: str
+    """What went wrong, and what was done on the way (redirects, credentials), for people."""
+
+
+class Replay(msgspec.Struct, array_like=True):
+    """Callbacks that somebody wants told again: all that a filter finds, message by message."""
+
+    id: str
+    account: str
+    made_at: int
+    requeued: int = 0
+    """How many are owed again so far."""
+    cursor: str = ""
+    """Message ids up to here are through."""
+    ended_at: int | None = None
+    """When all that was found was owed again; None while it is under way."""
+    where: dict[str, Any] = {}
+    """`store.base.CallbackFilter`."""
 
 
 class KeptReceipt(msgspec.Struct, frozen=True, array_like=True):
@@ -177,6 +247,35 @@ class IdempotencyKey(msgspec.Struct, frozen=True, array_like=True):
     created_at: int
 
 
+class SharedKey(msgspec.Struct, frozen=True):
+    """A secret under a name, for signatures with SHA-256: the receiver finds it by that name."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"SharedKey(id={self.id!r})"
+
+
+class CallbackOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How an account wants to be told. The defaults are Twilio's ways and nothing beyond them."""
+
+    method: Literal["POST", "GET"] = "POST"
+    format: Literal["form", "json"] = "form"
+    """Of what is posted."""
+    shared_keys: tuple[SharedKey, ...] = ()
+    """With any, callbacks are signed with the first one and SHA-256, in place of the auth token and SHA-1."""
+    numbered: bool = False
+    """Whether callbacks carry the event's number and time (`TidingsSequence`, `TidingsTimestamp`)."""
+    url: str | None = None
+    """The account-wide URL, told of every event of every message by Standard Webhooks."""
+    secrets: tuple[str, ...] = ()
+    """Of the account-wide callbacks: `whsec_` and base64. All of them sign, so that one can replace another."""
+
+    def __repr__(self) -> str:
+        return f"CallbackOptions(url={self.url!r})"
+
+
 class Account(msgspec.Struct, frozen=True):
     """Who sends. `auth_token` is both the Basic password and the key of Twilio's callback signatures."""
 
@@ -187,9 +286,17 @@ class Account(msgspec.Struct, frozen=True):
     active: bool = True
     countries: tuple[str, ...] | None = None
     """ISO 3166 codes it may send to; None: everywhere."""
+    previous_token: str | None = None
+    """The auth token that was rotated away, good until `previous_until`."""
+    previous_until: int = 0
+    callbacks: CallbackOptions = CallbackOptions()
 
     def __repr__(self) -> str:
         return f"Account(id={self.id!r}, name={self.name!r})"
+
+    def overlapping(self, now: int) -> bool:
+        """Whether the previous auth token is still good."""
+        return self.previous_token is not None and now < self.previous_until
 
 
 class ApiKey(msgspec.Struct, frozen=True):

@@ -18,11 +18,14 @@ from tidings.lifecycle import SegmentState, Status
 from tidings.model import (
     Account,
     CallbackState,
+    Target,
 )
 from tidings.store.base import Change, KeyTaken, MessageFilter, Store, StoreError
 from tidings.text import Encoding
 
 if TYPE_CHECKING:
+    from tests.store.conformance_attempts import AttemptsConformance
+    from tests.store.conformance_callbacks import CallbacksConformance
     from tests.store.conformance_queues import QueuesConformance
     from tests.store.rows import (
         ACCOUNT,
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
         standing_of,
     )
 else:
+    from conformance_attempts import AttemptsConformance
+    from conformance_callbacks import CallbacksConformance
     from conformance_queues import QueuesConformance
     from rows import (
         ACCOUNT,
@@ -75,7 +80,7 @@ def _note(settled: list[int], place: int, _: asyncio.Future[None]) -> None:
     settled.append(place)
 
 
-class StoreConformance(QueuesConformance):
+class StoreConformance(QueuesConformance, CallbacksConformance, AttemptsConformance):
     # --- commits
     async def test_everything_in_a_change_is_kept_as_it_was_given(self, store: Store) -> None:
         message = a_message(callback_url="https://app.example.com/hook?a=b", validity=60, encoding=Encoding.UCS2)
@@ -288,7 +293,7 @@ class StoreConformance(QueuesConformance):
         assert set(await store.kept([message.id for message in messages])) == {message.id for message in messages}
         assert len(await store.feed(ACCOUNT, 0, 3000)) == 2000
         assert len(await store.due_messages("main", NOON, 3000)) == 2000
-        assert await store.owed_callbacks(HOST, 3000) == 2000
+        assert await store.owing() == [(HOST, ACCOUNT, Target.MESSAGE, 2000)]
 
     @settings(
         max_examples=20,

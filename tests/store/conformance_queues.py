@@ -1,4 +1,4 @@
-"""The conformance suite's second half: what is to be done, receipts, callbacks, and who may do what."""
+"""The conformance suite's second half: what is to be done, receipts, and who may do what."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -11,26 +11,24 @@ from tidings.lifecycle import SegmentState, Status
 from tidings.model import (
     Account,
     ApiKey,
-    CallbackState,
+    CallbackOptions,
     OptOut,
     Sender,
+    SharedKey,
 )
-from tidings.store.base import Change, Store, StoreError
+from tidings.store.base import Store, StoreError
 
 if TYPE_CHECKING:
     from tests.store.rows import (
         ACCOUNT,
-        HOST,
         NASTY,
         NOON,
         OTHER,
-        a_callback,
         a_change,
         a_key,
         a_message,
         a_receipt,
         a_segment,
-        an_event,
         created,
         put,
         standing_of,
@@ -38,17 +36,14 @@ if TYPE_CHECKING:
 else:
     from rows import (
         ACCOUNT,
-        HOST,
         NASTY,
         NOON,
         OTHER,
-        a_callback,
         a_change,
         a_key,
         a_message,
         a_receipt,
         a_segment,
-        an_event,
         created,
         put,
         standing_of,
@@ -224,75 +219,6 @@ class QueuesConformance:
         assert [row[2] for row in await store.parked_keys(10)] == [receipts[2].id]
         assert await store.drop_parked(NOON + 2) == 0
 
-    # --- callbacks
-    async def test_what_a_message_is_owed_is_due_with_the_first_of_it(self, store: Store) -> None:
-        one, two = a_message(), a_message()
-        await put(store, one, two)
-        for message, first_due in ((one, NOON + 1), (two, NOON)):
-            change = Change()
-            change.events.extend(an_event(message, number) for number in (2, 3))
-            change.callbacks.append(a_callback(message, 2, due_at=first_due))
-            change.callbacks.append(a_callback(message, 3, due_at=NOON))
-            await store.commit(change)
-        heads = await store.due_callbacks(HOST, NOON + 1, 10)
-        assert [(owed.message, owed.event.number, owed.callback.number) for owed in heads] == [
-            (two, 2, 2),
-            (two, 3, 3),
-            (one, 2, 2),
-            (one, 3, 3),
-        ]
-        assert {owed.message.id for owed in await store.due_callbacks(HOST, NOON + 1, 1)} == {two.id}
-        # A head that waits for its next attempt holds the rest of its message back.
-        assert {owed.message.id for owed in await store.due_callbacks(HOST, NOON, 10)} == {two.id}
-        assert await store.next_callback_due(HOST, NOON) == NOON + 1
-        assert await store.next_callback_due(HOST, NOON + 1) is None
-
-        await store.commit(a_change(outcomes=[a_callback(two, 2, state=CallbackState.DONE, due_at=NOON)]))
-        await store.commit(
-            a_change(outcomes=[a_callback(one, 2, state=CallbackState.RETRYING, due_at=NOON + HOUR, attempts=1)])
-        )
-        heads = await store.due_callbacks(HOST, NOON + 1, 10)
-        assert [(owed.message.id, owed.event.number) for owed in heads] == [(two.id, 3)]
-        assert await store.next_callback_due(HOST, NOON + 1) == NOON + HOUR
-
-        await store.commit(
-            a_change(outcomes=[a_callback(one, 2, state=CallbackState.GIVEN_UP, due_at=NOON + HOUR, error=11200)])
-        )
-        heads = await store.due_callbacks(HOST, NOON + 1, 10)
-        assert [(owed.message.id, owed.event.number) for owed in heads] == [(one.id, 3), (two.id, 3)]
-
-    async def test_callbacks_are_counted_and_kept_apart_by_host(self, store: Store) -> None:
-        message = a_message()
-        await put(store, message)
-        other = "http://127.0.0.1:80"
-        await store.commit(
-            a_change(
-                events=[an_event(message, number) for number in (2, 3)],
-                callbacks=[a_callback(message, 1), a_callback(message, 2), a_callback(message, 3, host=other)],
-            )
-        )
-        assert sorted(await store.owing_hosts()) == sorted([HOST, other])
-        assert await store.owed_callbacks(HOST, 10) == 2
-        assert await store.owed_callbacks(HOST, 1) == 1
-        done = [a_callback(message, number, state=CallbackState.DONE) for number in (1, 2)]
-        await store.commit(a_change(outcomes=done))
-        assert await store.owing_hosts() == [other]
-        assert await store.owed_callbacks(HOST, 10) == 0
-        assert [callback.state for callback in await store.callbacks(message.id)] == [
-            CallbackState.DONE,
-            CallbackState.DONE,
-            CallbackState.OWED,
-        ]
-
-    async def test_an_owed_callback_brings_all_that_its_request_is_made_of(self, store: Store) -> None:
-        message = a_message(body=NASTY, callback_url="https://app.example.com/hook")
-        change = created(message)
-        callback = a_callback(message)
-        change.callbacks.append(callback)
-        await store.commit(change)
-        (owed,) = await store.due_callbacks(HOST, NOON, 10)
-        assert (owed.callback, owed.message, owed.event) == (callback, message, an_event(message))
-
     # --- opt-outs, keys, accounts
     async def test_an_opt_out_holds_for_one_sender_and_recipient_until_it_is_lifted(self, store: Store) -> None:
         choice = OptOut(ACCOUNT, "+1500", "+1555", NOON, "STOP")
@@ -324,9 +250,39 @@ class QueuesConformance:
         assert await store.account(ACCOUNT) == account
         assert await store.accounts() == [account, other]
         assert await store.account("0c" * 16) is None
-        rotated = msgspec.structs.replace(account, auth_token="new", countries=None, active=False)
+        rotated = msgspec.structs.replace(
+            account,
+            auth_token="new",
+            countries=None,
+            active=False,
+            previous_token="token",
+            previous_until=NOON + DAY,
+            callbacks=CallbackOptions(
+                method="GET",
+                format="json",
+                shared_keys=(SharedKey("first", NASTY), SharedKey("second", "")),
+                numbered=True,
+                url="https://app.example.com/all",
+                secrets=("whsec_a", "whsec_b"),
+            ),
+        )
         await store.put_account(rotated)
         assert await store.account(ACCOUNT) == rotated
+        assert await store.accounts() == [rotated, other]
+        plain = Account(ACCOUNT, NASTY, "new", NOON)
+        await store.put_account(plain)
+        assert await store.account(ACCOUNT) == plain
+
+    async def test_subscriptions_are_the_accounts_with_an_account_wide_url(self, store: Store) -> None:
+        first, second = "https://one.example.com/events", "https://two.example.com/events"
+        account = Account(ACCOUNT, "", "token", NOON, callbacks=CallbackOptions(url=first, secrets=("whsec_a",)))
+        await store.put_account(account)
+        await store.put_account(Account(OTHER, "", "token", NOON, callbacks=CallbackOptions(numbered=True)))
+        assert [tuple(row) for row in await store.subscriptions()] == [(ACCOUNT, first)]
+        await store.put_account(msgspec.structs.replace(account, callbacks=CallbackOptions(url=second)))
+        assert [tuple(row) for row in await store.subscriptions()] == [(ACCOUNT, second)]
+        await store.put_account(msgspec.structs.replace(account, callbacks=CallbackOptions()))
+        assert await store.subscriptions() == []
 
     async def test_api_keys_and_senders_belong_to_an_account(self, store: Store) -> None:
         await store.put_account(Account(ACCOUNT, "", "token", NOON))

@@ -6,7 +6,9 @@ import pytest
 
 from tidings.store.base import Store
 
-pytest.register_assert_rewrite("conformance", "conformance_queues")
+pytest.register_assert_rewrite(
+    "conformance", "conformance_queues", "conformance_callbacks", "conformance_attempts"
+)
 
 
 @pytest.fixture

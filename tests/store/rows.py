@@ -9,6 +9,7 @@ import msgspec
 from tidings.clock import SECOND
 from tidings.lifecycle import Kind, SegmentState, Status
 from tidings.model import (
+    Attempt,
     Callback,
     CallbackState,
     Direction,
@@ -16,10 +17,12 @@ from tidings.model import (
     IdempotencyKey,
     KeptReceipt,
     Message,
+    Replay,
     Segment,
     Standing,
+    Target,
 )
-from tidings.store.base import Change, Store
+from tidings.store.base import CallbackFilter, CallbackKey, Change, Store
 from tidings.text import Encoding
 
 NOON = 1_790_000_000 * SECOND
@@ -83,7 +86,47 @@ def a_segment(message: Message, part: int = 1, **changes: Any) -> Segment:
 
 
 def a_callback(message: Message, number: int = 1, **changes: Any) -> Callback:
-    usual = Callback(message.id, number, message.account, HOST, CallbackState.OWED, NOON, NOON)
+    usual = Callback(
+        message.id, number, Target.MESSAGE, message.account, HOST, CallbackState.OWED, NOON, NOON, due_at=NOON
+    )
+    return msgspec.structs.replace(usual, **changes)
+
+
+def key_of(callback: Callback) -> CallbackKey:
+    return CallbackKey(callback.message_id, callback.number, callback.target)
+
+
+def an_attempt(callback: Callback, ordinal: int = 1, at: int = NOON, **changes: Any) -> Attempt:
+    """One that was answered with 500."""
+    usual = Attempt(
+        an_id(at),
+        callback.message_id,
+        callback.number,
+        callback.target,
+        callback.account,
+        ordinal,
+        at,
+        connected=900,
+        first_byte=1500,
+        elapsed=1800,
+        method="POST",
+        url="https://user:secret@app.example.com/hook?a=b",
+        headers="Content-Type: application/x-www-form-urlencoded\nX-Twilio-Signature: c2lnbmF0dXJl",
+        body="MessageStatus=sent",
+        response=500,
+        response_headers="Content-Type: text/html",
+        response_body="<h1>Oops</h1>",
+        error=11200,
+        detail="500 Internal Server Error",
+    )
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_replay(where: CallbackFilter | None = None, made_at: int = NOON, **changes: Any) -> Replay:
+    """Of what was given up, unless `where` says otherwise."""
+    where = where or CallbackFilter(states=(CallbackState.GIVEN_UP,))
+    plain = msgspec.json.decode(msgspec.json.encode(where))
+    usual = Replay(an_id(made_at), ACCOUNT, made_at, where=plain)
     return msgspec.structs.replace(usual, **changes)
 
 

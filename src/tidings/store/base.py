@@ -8,22 +8,26 @@ Every write goes through `commit`, which is all or nothing and durable once its 
 from asyncio import Future
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from tidings.model import (
     Account,
     ApiKey,
+    Attempt,
     Callback,
+    CallbackState,
     Event,
     IdempotencyKey,
     KeptReceipt,
     Message,
     OptOut,
+    Replay,
     Segment,
     Sender,
     Standing,
+    Target,
 )
 
 
@@ -65,7 +69,10 @@ class Change:
     callbacks: list[Callback] = _kind("callbacks")
     """Newly owed."""
     outcomes: list[Callback] = _kind("outcomes")
-    """Told, or to be tried again, or given up."""
+    """Told, or to be tried again, or given up, or owed again."""
+    attempts: list[Attempt] = _kind("attempts")
+    replays: list[Replay] = _kind("replays")
+    """New or changed; the last one of an id wins."""
     receipts: list[KeptReceipt] = _kind("receipts")
     parked: list[tuple[str, str, str, int]] = _kind("parked")
     """(carrier, key, receipt id, received_at) for each receipt that nothing matches yet."""
@@ -86,6 +93,29 @@ class MessageFilter(msgspec.Struct, frozen=True):
     """sent_at at or after."""
     sent_until: int | None = None
     """sent_at before."""
+
+
+class CallbackFilter(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Which callbacks of an account. Times are microseconds since 1970, and those of the events told."""
+
+    states: tuple[CallbackState, ...] = tuple(CallbackState)
+    host: str | None = None
+    error: int | None = None
+    """Code of the last failure."""
+    message_id: str | None = None
+    target: Target | None = None
+    since: int | None = None
+    """created_at at or after."""
+    until: int | None = None
+    """created_at before."""
+
+
+class CallbackKey(NamedTuple):
+    """What names a callback, and its place in lists: message by message, as these were made."""
+
+    message_id: str
+    number: int
+    target: Target
 
 
 class Kept(msgspec.Struct, weakref=True):
@@ -196,21 +226,65 @@ class Store(Protocol):
         """Stop looking for matches for receipts from before a time; they stay kept. Returns how many."""
         ...
 
-    # --- callbacks
-    async def due_callbacks(self, host: str, now: int, limit: int) -> list[OwedCallback]:
-        """All that is owed for up to `limit` messages whose earliest owed callback is due: the message with the
-        oldest of these first, and each message's in their order."""
+    # --- callbacks: what is owed
+    async def owing(self) -> list[tuple[str, str, Target, int]]:
+        """(host, account, target, how many) of all that is owed or being retried."""
         ...
 
-    async def next_callback_due(self, host: str, after: int) -> int | None: ...
-
-    async def owed_callbacks(self, host: str, limit: int) -> int:
-        """How many are owed to `host`, counted no further than `limit`."""
+    async def due_callbacks(self, host: str, account: str, now: int, limit: int) -> list[OwedCallback]:
+        """All that `account` is owed at `host` for up to `limit` chains (a message's callbacks to one target)
+        whose earliest owed callback is due: the chain with the oldest of these first, each one's in order."""
         ...
 
-    async def owing_hosts(self) -> list[str]: ...
+    async def next_callback_due(self, host: str, account: str, after: int) -> int | None: ...
 
+    async def subscriptions(self) -> list[tuple[str, str]]:
+        """(account, URL) of the accounts that have an account-wide URL."""
+        ...
+
+    # --- callbacks: what became of them
     async def callbacks(self, message_id: str) -> list[Callback]: ...
+
+    async def callback(self, account: str, key: CallbackKey) -> Callback | None: ...
+
+    async def find_callbacks(
+        self, account: str, where: CallbackFilter, limit: int, before: CallbackKey | None = None
+    ) -> list[Callback]:
+        """Newest message first, and in it the last event first; `before` is where a page continues."""
+        ...
+
+    async def found_for_replay(self, replay: Replay, limit: int) -> list[Callback]:
+        """Callbacks of up to `limit` messages that a replay is to go on with, oldest first: of each message all
+        that its filter finds."""
+        ...
+
+    async def attempts(self, account: str, key: CallbackKey) -> list[Attempt]:
+        """In order."""
+        ...
+
+    async def failed_attempts(
+        self, account: str, since: int, until: int, limit: int, before: str | None = None
+    ) -> list[Attempt]:
+        """Newest first, made from `since` to before `until`; `before` is the id that a page continues below."""
+        ...
+
+    async def failed_attempt(self, account: str, id: str) -> Attempt | None: ...
+
+    async def drop_attempts(self, before: int, limit: int) -> int:
+        """Forget up to `limit` of the attempts made before a time, oldest first. Returns how many."""
+        ...
+
+    async def replay(self, account: str, id: str) -> Replay | None: ...
+
+    async def replays(self, account: str, limit: int) -> list[Replay]:
+        """Newest first."""
+        ...
+
+    async def running_replays(self) -> list[Replay]: ...
+
+    async def replay_states(self, id: str) -> dict[CallbackState, int]:
+        """Of the callbacks that a replay made owed: how many are in which state."""
+        ...
 
     # --- accounts
     async def put_account(self, account: Account) -> None: ...

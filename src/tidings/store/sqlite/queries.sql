@@ -39,11 +39,20 @@ UPDATE receipts SET (message_id, part) = (?, ?) WHERE id = ?
 DELETE FROM parked WHERE receipt_id = ?
 
 -- name: insert_callbacks
-INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_callbacks
-UPDATE callbacks SET (state, due_at, attempts, response, error, done_at) = (?, ?, ?, ?, ?, ?)
- WHERE message_id = ? AND number = ?
+UPDATE callbacks
+   SET (host, state, owed_since, due_at, attempts, response, error, done_at, replay) = (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ WHERE message_id = ? AND number = ? AND target = ?
+
+-- name: insert_attempts
+INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: upsert_replays
+INSERT INTO replays VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE
+   SET (requeued, cursor, ended_at) = (excluded.requeued, excluded.cursor, excluded.ended_at)
 
 -- name: insert_opt_outs
 INSERT OR REPLACE INTO opt_outs VALUES (?, ?, ?, ?, ?)
@@ -179,57 +188,26 @@ SELECT receipts.id, receipts.carrier, receipts.received_at, message_id, part, ra
 -- name: drop_parked
 DELETE FROM parked WHERE received_at < :before;
 
--- name: due_callbacks
-WITH heads AS MATERIALIZED (
-  SELECT message_id, number, due_at
-    FROM callbacks h
-   WHERE host = :host AND due_at <= :now AND state IN ('owed', 'retrying')
-     AND NOT EXISTS (SELECT 1 FROM callbacks p
-                      WHERE p.message_id = h.message_id AND p.number < h.number
-                        AND p.state IN ('owed', 'retrying'))
-   ORDER BY due_at, message_id, number
-   LIMIT :limit
-)
-SELECT c.message_id, c.number, c.account, c.host, c.state, c.created_at, c.due_at, c.attempts, c.response,
-       c.error, c.done_at,
-       m.id, m.account, m.dialect, m.direction, m.sender, m.recipient, m.body, m.encoding, m.segments,
-       m.callback_url, m.validity, m.created_at,
-       e.message_id, e.number, e.account, e.at, e.kind, e.status, e.moved, e.applied, e.part, e.error, e.detail
-  FROM heads
-  JOIN callbacks c ON c.message_id = heads.message_id AND c.number >= heads.number
-                  AND c.state IN ('owed', 'retrying')
-  JOIN messages m ON m.id = c.message_id
-  JOIN events e ON e.message_id = c.message_id AND e.number = c.number
- ORDER BY heads.due_at, c.message_id, c.number;
-
--- name: next_callback_due
-SELECT min(due_at) FROM callbacks
- WHERE host = :host AND due_at > :after AND state IN ('owed', 'retrying');
-
--- name: owed_callbacks
-SELECT count(*) FROM
-  (SELECT 1 FROM callbacks WHERE host = :host AND state IN ('owed', 'retrying') LIMIT :limit);
-
--- name: owing_hosts
-SELECT DISTINCT host FROM callbacks WHERE state IN ('owed', 'retrying');
-
--- name: callbacks_by_message
-SELECT message_id, number, account, host, state, created_at, due_at, attempts, response, error, done_at
-  FROM callbacks
- WHERE message_id = :message_id
- ORDER BY number;
-
 -- name: put_account
-INSERT INTO accounts VALUES (:id, :name, :auth_token, :created_at, :active, :countries)
+INSERT INTO accounts (id, name, auth_token, created_at, active, countries, previous_token, previous_until, callbacks)
+VALUES (:id, :name, :auth_token, :created_at, :active, :countries, :previous_token, :previous_until, :callbacks)
     ON CONFLICT (id) DO UPDATE
-   SET (name, auth_token, active, countries) =
-       (excluded.name, excluded.auth_token, excluded.active, excluded.countries);
+   SET (name, auth_token, active, countries, previous_token, previous_until, callbacks) =
+       (excluded.name, excluded.auth_token, excluded.active, excluded.countries, excluded.previous_token,
+        excluded.previous_until, excluded.callbacks);
 
 -- name: account
-SELECT id, name, auth_token, created_at, active, countries FROM accounts WHERE id = :id;
+SELECT id, name, auth_token, created_at, active, countries, previous_token, previous_until, callbacks
+  FROM accounts
+ WHERE id = :id;
 
 -- name: accounts
-SELECT id, name, auth_token, created_at, active, countries FROM accounts ORDER BY created_at, id;
+SELECT id, name, auth_token, created_at, active, countries, previous_token, previous_until, callbacks
+  FROM accounts
+ ORDER BY created_at, id;
+
+-- name: subscriptions
+SELECT id, events_url FROM accounts WHERE events_url IS NOT NULL ORDER BY id;
 
 -- name: put_api_key
 INSERT OR REPLACE INTO api_keys VALUES (:id, :account, :name, :secret_hash, :created_at);

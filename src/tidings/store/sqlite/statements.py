@@ -14,13 +14,13 @@ from tidings.store.base import Change
 Rows = list[Any]
 
 
-def _load() -> dict[str, str]:
-    text = (files(__package__) / "queries.sql").read_text("utf-8")
+def _load(file: str) -> dict[str, str]:
+    text = (files(__package__) / file).read_text("utf-8")
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
-SQL: Final = _load()
+SQL: Final = _load("queries.sql") | _load("callbacks.sql")
 
 KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "keys": (("insert_idempotency_keys", None),),
@@ -33,20 +33,22 @@ KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "parked": (("park_receipts", None),),
     "matched": (("match_receipts", itemgetter(1, 2, 0)), ("unpark_receipts", itemgetter(slice(1)))),
     "callbacks": (("insert_callbacks", None),),
-    "outcomes": (("update_callbacks", itemgetter(4, 6, 7, 8, 9, 10, 0, 1)),),
+    "outcomes": (("update_callbacks", itemgetter(4, 5, 7, 8, 9, 10, 11, 12, 13, 0, 1, 2)),),
+    "attempts": (("insert_attempts", None),),
+    "replays": (("upsert_replays", None),),
     "opt_outs": (("insert_opt_outs", None),),
     "opt_ins": (("lift_opt_outs", itemgetter(slice(3))),),
 }
 """Kind of row → the statements that keep it, and which of its values each takes, in which order (None: all)."""
 
-JSON_AT_END: Final = frozenset({"events", "receipts"})
+JSON_AT_END: Final = frozenset({"events", "receipts", "replays"})
 """Kinds whose last value is kept as JSON."""
 
 # Within a batch, earlier words on these rows are already history.
 _LAST: Final = {
     "standings": attrgetter("id"),
     "segments": attrgetter("message_id", "part"),
-    "outcomes": attrgetter("message_id", "number"),
+    "outcomes": attrgetter("message_id", "number", "target"),
 }
 
 

@@ -11,6 +11,9 @@ import threading
 from asyncio import Future
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +21,25 @@ import msgspec
 
 from tidings import ids
 from tidings.apart import Apart
-from tidings.clock import DAY, HOUR
 from tidings.model import (
     Account,
     ApiKey,
+    Attempt,
     Callback,
+    CallbackState,
     Event,
     IdempotencyKey,
     KeptReceipt,
     Message,
+    Replay,
     Segment,
     Sender,
     Standing,
+    Target,
 )
 from tidings.store.base import (
+    CallbackFilter,
+    CallbackKey,
     Change,
     Contradiction,
     FeedEvent,
@@ -41,20 +49,12 @@ from tidings.store.base import (
     StoreError,
 )
 from tidings.store.group_commit import GroupCommit
-from tidings.store.sqlite import scribe
+from tidings.store.sqlite import places, rows, scribe
 from tidings.store.sqlite.statements import SQL, gather
 
 READERS: Final = 2
 CHECKPOINT_EVERY: Final = 5000
 """Changes after which the write-ahead log is carried over into the database: some 20 MiB of it."""
-LONGEST_WAIT: Final = 36 * DAY
-"""No message is sent longer after its creation: scheduled up to 35 days ahead, then up to 10 hours in the queue.
-Bounds how far back a list by date must look."""
-
-_MESSAGE: Final = len(Message.__struct_fields__)
-_CALLBACK: Final = len(Callback.__struct_fields__)
-_AFTER_ALL: Final = "g"
-"""Sorts after every id."""
 
 
 class SqliteStore:
@@ -161,6 +161,20 @@ class SqliteStore:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, lambda: self._point(query, **parameters))
 
+    async def _read_messages(self, query: str, limit: int, **parameters: Any) -> list[Any]:
+        """The first rows of a query whose rows begin with a message's id: those of `limit` messages."""
+        self._must_be_open()
+
+        def read() -> list[Any]:
+            try:
+                with closing(self._connection().execute(SQL[query], parameters)) as found:
+                    messages = islice(groupby(found, key=itemgetter(0)), limit)
+                    return [row for _, of_message in messages for row in of_message]
+            except sqlite3.Error as error:
+                raise StoreError(f"{query}: {error}") from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, read)
+
     async def _change(self, query: str, **parameters: Any) -> int:
         """A write outside `commit`, for what is rare: accounts, keys, senders, housekeeping."""
         self._must_be_open()
@@ -168,27 +182,20 @@ class SqliteStore:
 
     # --- messages
     async def message(self, account: str, id: str) -> tuple[Message, Standing] | None:
-        rows = self._point("message", account=account, id=id)
-        return _message(rows[0]) if rows else None
+        found = self._point("message", account=account, id=id)
+        return rows.message(found[0]) if found else None
 
     async def messages(
         self, account: str, where: MessageFilter, limit: int, before: str | None = None
     ) -> list[tuple[Message, Standing]]:
-        parameters: dict[str, Any] = msgspec.structs.asdict(where)
-        parameters |= {"account": account, "limit": limit, "floor": "", "before": before or _AFTER_ALL}
-        if where.sent_from is not None:
-            parameters["floor"] = ids.floor_id(where.sent_from - LONGEST_WAIT)
-        if where.sent_until is not None:
-            # Sent before then means made before then; the hour forgives a clock that stepped back.
-            parameters["before"] = min(parameters["before"], ids.floor_id(where.sent_until + HOUR))
-        query = "messages_to" if where.recipient else "messages_from" if where.sender else "messages"
-        return [_message(row) for row in await self._read(query, **parameters)]
+        query, bounds = places.messages(account, where, before)
+        return [rows.message(row) for row in await self._read(query, limit=limit, **bounds)]
 
     async def kept(self, message_ids: Sequence[str]) -> dict[str, Kept]:
         wanted = json.dumps(list(message_ids))
         found = {}
         for row in self._point("messages_by_id", ids=wanted):
-            message, standing = _message(row)
+            message, standing = rows.message(row)
             found[message.id] = Kept(message, standing, [])
         for row in self._point("segments_by_message", ids=wanted):
             segment = msgspec.convert(row, Segment)
@@ -196,18 +203,18 @@ class SqliteStore:
         return found
 
     async def segments(self, message_id: str) -> list[Segment]:
-        rows = await self._read("segments_by_message", ids=json.dumps([message_id]))
-        return [msgspec.convert(row, Segment) for row in rows]
+        found = await self._read("segments_by_message", ids=json.dumps([message_id]))
+        return [msgspec.convert(row, Segment) for row in found]
 
     async def events(self, message_id: str) -> list[Event]:
-        return [_event(row) for row in await self._read("events_by_message", message_id=message_id)]
+        return [rows.event(row) for row in await self._read("events_by_message", message_id=message_id)]
 
     async def feed(self, account: str, after: int, limit: int) -> list[FeedEvent]:
-        rows = await self._read("feed", account=account, after=after, limit=limit)
-        return [FeedEvent(row[0], _event(row[1:])) for row in rows]
+        found = await self._read("feed", account=account, after=after, limit=limit)
+        return [FeedEvent(row[0], rows.event(row[1:])) for row in found]
 
     async def receipts(self, message_id: str) -> list[KeptReceipt]:
-        return [_receipt(row) for row in await self._read("receipts_by_message", message_id=message_id)]
+        return [rows.receipt(row) for row in await self._read("receipts_by_message", message_id=message_id)]
 
     # --- work
     async def due_messages(self, carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
@@ -244,53 +251,103 @@ class SqliteStore:
         return await self._read("parked_keys", limit=limit)
 
     async def parked(self, carrier: str, key: str) -> list[KeptReceipt]:
-        return [_receipt(row) for row in self._point("parked", carrier=carrier, key=key)]
+        return [rows.receipt(row) for row in self._point("parked", carrier=carrier, key=key)]
 
     async def drop_parked(self, before: int) -> int:
         return await self._change("drop_parked", before=before)
 
-    # --- callbacks
-    async def due_callbacks(self, host: str, now: int, limit: int) -> list[OwedCallback]:
-        return [_owed(row) for row in await self._read("due_callbacks", host=host, now=now, limit=limit)]
+    # --- callbacks: what is owed
+    async def owing(self) -> list[tuple[str, str, Target, int]]:
+        rows = await self._read("owing")
+        return [(host, account, Target(target), owed) for host, account, target, owed in rows]
 
-    async def next_callback_due(self, host: str, after: int) -> int | None:
-        return _only(await self._read("next_callback_due", host=host, after=after))
+    async def due_callbacks(self, host: str, account: str, now: int, limit: int) -> list[OwedCallback]:
+        found = await self._read("due_callbacks", host=host, account=account, now=now, limit=limit)
+        return [rows.owed(row) for row in found]
 
-    async def owed_callbacks(self, host: str, limit: int) -> int:
-        return _only(await self._read("owed_callbacks", host=host, limit=limit)) or 0
+    async def next_callback_due(self, host: str, account: str, after: int) -> int | None:
+        return _only(await self._read("next_callback_due", host=host, account=account, after=after))
 
-    async def owing_hosts(self) -> list[str]:
-        return [row[0] for row in await self._read("owing_hosts")]
+    async def subscriptions(self) -> list[tuple[str, str]]:
+        return await self._read("subscriptions")
 
+    # --- callbacks: what became of them
     async def callbacks(self, message_id: str) -> list[Callback]:
-        rows = await self._read("callbacks_by_message", message_id=message_id)
-        return [msgspec.convert(row, Callback) for row in rows]
+        return [rows.callback(row) for row in await self._read("callbacks_by_message", message_id=message_id)]
+
+    async def callback(self, account: str, key: CallbackKey) -> Callback | None:
+        found = self._point("callback", account=account, **key._asdict())
+        return rows.callback(found[0]) if found else None
+
+    async def find_callbacks(
+        self, account: str, where: CallbackFilter, limit: int, before: CallbackKey | None = None
+    ) -> list[Callback]:
+        bounds = places.bounds(account, where) | places.page(before)
+        found = {}
+        for query in places.lists(where):
+            for row in await self._read(query, limit=limit, **bounds):
+                # What is settled between two reads is in both: the later one is true.
+                found[row[: places.KEY]] = row
+        return [rows.callback(found[key]) for key in sorted(found, reverse=True)[:limit]]
+
+    async def found_for_replay(self, replay: Replay, limit: int) -> list[Callback]:
+        query, bounds = places.replayable(replay)
+        return [rows.callback(row) for row in await self._read_messages(query, limit, **bounds)]
+
+    async def attempts(self, account: str, key: CallbackKey) -> list[Attempt]:
+        return [rows.attempt(row) for row in await self._read("attempts", account=account, **key._asdict())]
+
+    async def failed_attempts(
+        self, account: str, since: int, until: int, limit: int, before: str | None = None
+    ) -> list[Attempt]:
+        bounds = places.made(since, until, before)
+        found = await self._read("failed_attempts", account=account, limit=limit, **bounds)
+        return [rows.attempt(row) for row in found]
+
+    async def failed_attempt(self, account: str, id: str) -> Attempt | None:
+        found = self._point("failed_attempt", account=account, id=id)
+        return rows.attempt(found[0]) if found else None
+
+    async def drop_attempts(self, before: int, limit: int) -> int:
+        return await self._change("drop_attempts", before=ids.floor_id(before), limit=limit)
+
+    async def replay(self, account: str, id: str) -> Replay | None:
+        found = self._point("replay", account=account, id=id)
+        return rows.replay(found[0]) if found else None
+
+    async def replays(self, account: str, limit: int) -> list[Replay]:
+        return [rows.replay(row) for row in await self._read("replays", account=account, limit=limit)]
+
+    async def running_replays(self) -> list[Replay]:
+        return [rows.replay(row) for row in await self._read("running_replays")]
+
+    async def replay_states(self, id: str) -> dict[CallbackState, int]:
+        return {CallbackState(state): count for state, count in await self._read("replay_states", id=id)}
 
     # --- accounts
     async def put_account(self, account: Account) -> None:
-        countries = None if account.countries is None else json.dumps(account.countries)
-        await self._change("put_account", **msgspec.structs.asdict(account) | {"countries": countries})
+        await self._change("put_account", **rows.of_account(account))
 
     async def account(self, id: str) -> Account | None:
-        rows = self._point("account", id=id)
-        return _account(rows[0]) if rows else None
+        found = self._point("account", id=id)
+        return rows.account(found[0]) if found else None
 
     async def accounts(self) -> list[Account]:
-        return [_account(row) for row in await self._read("accounts")]
+        return [rows.account(row) for row in await self._read("accounts")]
 
     async def put_api_key(self, key: ApiKey) -> None:
         await self._change("put_api_key", **msgspec.structs.asdict(key))
 
     async def api_key(self, id: str) -> ApiKey | None:
-        rows = self._point("api_key", id=id)
-        return ApiKey(*rows[0]) if rows else None
+        found = self._point("api_key", id=id)
+        return ApiKey(*found[0]) if found else None
 
     async def put_sender(self, sender: Sender) -> None:
         await self._change("put_sender", **msgspec.structs.asdict(sender))
 
     async def sender(self, address: str) -> Sender | None:
-        rows = self._point("sender", address=address)
-        return Sender(*rows[0]) if rows else None
+        found = self._point("sender", address=address)
+        return Sender(*found[0]) if found else None
 
     async def senders(self, account: str) -> list[Sender]:
         return [Sender(*row) for row in await self._read("senders", account=account)]
@@ -302,8 +359,8 @@ class SqliteStore:
         return bool(self._point("opted_out", account=account, sender=sender, recipient=recipient))
 
     async def idempotency_key(self, account: str, key: str) -> IdempotencyKey | None:
-        rows = self._point("idempotency_key", account=account, key=key)
-        return IdempotencyKey(*rows[0]) if rows else None
+        found = self._point("idempotency_key", account=account, key=key)
+        return IdempotencyKey(*found[0]) if found else None
 
     async def drop_idempotency_keys(self, before: int) -> int:
         return await self._change("drop_idempotency_keys", before=before)
@@ -312,32 +369,3 @@ class SqliteStore:
 def _only(rows: list[Any]) -> int | None:
     value: int | None = rows[0][0]
     return value
-
-
-def _message(row: Sequence[Any]) -> tuple[Message, Standing]:
-    return (
-        msgspec.convert(row[:_MESSAGE], Message),
-        msgspec.convert((row[0], *row[_MESSAGE:]), Standing),
-    )
-
-
-def _event(row: Sequence[Any]) -> Event:
-    return msgspec.convert((*row[:-1], json.loads(row[-1])), Event, strict=False)
-
-
-def _receipt(row: Sequence[Any]) -> KeptReceipt:
-    return msgspec.convert((*row[:-1], json.loads(row[-1])), KeptReceipt)
-
-
-def _owed(row: Sequence[Any]) -> OwedCallback:
-    return OwedCallback(
-        callback=msgspec.convert(row[:_CALLBACK], Callback),
-        message=msgspec.convert(row[_CALLBACK : _CALLBACK + _MESSAGE], Message),
-        event=_event(row[_CALLBACK + _MESSAGE :]),
-    )
-
-
-def _account(row: Sequence[Any]) -> Account:
-    id_, name, auth_token, created_at, active, countries = row
-    allowed = None if countries is None else tuple(json.loads(countries))
-    return Account(id_, name, auth_token, created_at, bool(active), allowed)
