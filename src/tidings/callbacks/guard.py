@@ -7,9 +7,13 @@ connects to one of those and to nothing else, so that a name cannot change its m
 import asyncio
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
+
+from tidings.callbacks.resolver import PROMPT, Busy, Lookup, Resolver, Standing, system_lookup
 
 IPAddress = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -18,6 +22,13 @@ TTL = 5.0
 """Seconds an answer is used, good or bad: short, for names move; not nothing, for hosts are hot."""
 CACHE_SIZE = 4096
 """Hosts whose answers are kept."""
+LIMIT = 10.0
+"""Seconds callers wait for an answer: as long as any may wait for a connection (Twilio's ct, at most 10 s)."""
+PATIENCE = 0.05
+"""Seconds callers wait where the last good answer can stand in: half the shortest ct one may ask for."""
+GRACE = 60.0
+"""Seconds a good answer may stand in for one that does not come: about the TTL such names have, so no longer
+than caches keep them anyway. Nothing unchecked is reached by it: the addresses are those that were checked."""
 
 
 class Reason(StrEnum):
@@ -44,9 +55,13 @@ DEVELOPMENT = frozenset({Reason.LOOPBACK, Reason.PRIVATE})
 SPECIAL: tuple[tuple[Network, Reason], ...] = tuple(
     (ip_network(network), reason)
     for reason, networks in (
-        # Most clouds; ECS tasks; EKS pods; Alibaba; Azure's host. Then Oracle; AWS, EKS and GCP over IPv6
-        (Reason.METADATA, "169.254.169.254 169.254.170.2 169.254.170.23 100.100.100.200 168.63.129.16"),
-        (Reason.METADATA, "192.0.0.192 fd00:ec2::254 fd00:ec2::23 fd20:ce::254"),
+        # Most clouds; ECS tasks; EKS pods; Scaleway; Tencent. Then Alibaba; Azure's host; Oracle Classic
+        (Reason.METADATA, "169.254.169.254 169.254.170.2 169.254.170.23 169.254.42.42 169.254.0.23"),
+        (Reason.METADATA, "100.100.100.200 168.63.129.16 192.0.0.192"),
+        # Over IPv6, in the midst of what `allow_private` lifts: all of AWS's services; GCP; Oracle; Alibaba;
+        # Scaleway; Akamai. And OpenStack's
+        (Reason.METADATA, "fd00:ec2::/32 fd20:ce::254 fd00:c1::a9fe:a9fe fd00:100::100:200"),
+        (Reason.METADATA, "fd00:42::42 fd00:a9fe:a9fe::1 fe80::a9fe:a9fe"),
         (Reason.LOOPBACK, "127.0.0.0/8 ::1"),
         (Reason.UNSPECIFIED, "0.0.0.0/8 ::"),
         # The last two: carrier-grade NAT (RFC 6598) and, from before ULAs, site-local (RFC 3879)
@@ -117,8 +132,33 @@ def _carried(address: IPv6Address) -> tuple[IPv4Address, ...]:
     return ()
 
 
+Said = tuple[str, ...] | Refused | Unresolved
+"""What there is to say of a host: its checked addresses, or why there are none to connect to."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    said: Said
+    standing: Standing
+    until: float
+    """When the host is to be asked about again."""
+    grace: float
+    """Until when good addresses may stand in for an answer that does not come."""
+
+
+class _Asked(NamedTuple):
+    at: float
+    answer: asyncio.Task[Said]
+
+
+# The name is gone, says who must know; whatever else keeps an answer away is silence.
+_GONE = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY") if hasattr(socket, name)
+)
+
+
 class Guard:
-    """Resolves hosts and lets through what callbacks may reach."""
+    """Resolves hosts and lets through what callbacks may reach. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -128,7 +168,11 @@ class Guard:
         ports: frozenset[int] | None = None,
         *,
         ttl: float = TTL,
+        grace: float = GRACE,
+        limit: float = LIMIT,
         cache_size: int = CACHE_SIZE,
+        lookup: Lookup = system_lookup,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         Args:
@@ -137,16 +181,24 @@ class Guard:
             allow_networks: CIDR blocks let through whatever they are.
             ports: the only ports let through; None lets every port.
             ttl: seconds an answer is used.
+            grace: seconds a good answer may be used while there is no newer one to be had.
+            limit: seconds callers wait for an answer.
             cache_size: hosts whose answers are kept.
+            lookup: asks for the addresses of a name; runs on a thread.
+            now: the clock, in seconds.
         """
         self._lifted = DEVELOPMENT if allow_private else frozenset[Reason]()
         self._hosts = frozenset(_canonical(host) for host in allow_hosts)
         self._networks = tuple(ip_network(network) for network in allow_networks)
         self._ports = ports
         self._ttl = ttl
+        self._grace = grace
+        self._limit = limit
         self._cache_size = cache_size
-        self._answers: dict[str, tuple[float, tuple[str, ...] | Refused | Unresolved]] = {}
-        self._lookups: dict[str, asyncio.Task[tuple[str, ...]]] = {}
+        self._resolver = Resolver(lookup)
+        self._now = now
+        self._answers: dict[str, _Answer] = {}
+        self._asked: dict[str, _Asked] = {}
 
     def check(self, address: str) -> None:
         """Raises `Refused` for an address in its usual spelling that callbacks may not reach."""
@@ -158,61 +210,89 @@ class Guard:
         None says nothing: `resolve` then finds out, or raises.
         """
         answer = self._answers.get(host)
-        if answer is None or answer[0] < time.monotonic() or not isinstance(answer[1], tuple):
+        if answer is None or answer.until < self._now() or not isinstance(answer.said, tuple):
             return None
-        return answer[1] if self._ports is None or port in self._ports else None
+        return answer.said if self._ports is None or port in self._ports else None
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """The addresses of a host to connect to, in the resolver's order, each checked.
 
         One forbidden answer among good ones refuses the host: what reaches it would depend on chance.
-        Callers at the same time share one lookup; cancelling one of them does not cancel it.
+        Callers at the same time share one lookup; cancelling one of them does not cancel it. A lookup that
+        takes long is waited for briefly if the last good answer is no older than `grace`, and else for
+        `limit` from its start; it goes on after that, and whoever calls meanwhile need not wait.
 
         Raises:
             Refused: the port, the spelling of the host or one of its addresses is not allowed.
-            Unresolved: there is no such host, or the resolver failed.
+            Unresolved: there is no such host, or the resolver failed or did not answer in time.
         """
         if self._ports is not None and port not in self._ports:
             raise Refused(f"port {port} is not among those that callbacks may reach")
+        now = self._now()
         answer = self._answers.get(host)
-        if answer is not None and answer[0] >= time.monotonic():
-            if isinstance(answer[1], tuple):
-                return answer[1]
-            raise type(answer[1])(answer[1].reason)
-        lookup = self._lookups.get(host)
-        if lookup is None:
-            lookup = self._lookups[host] = asyncio.create_task(self._look_up(host))
-            lookup.add_done_callback(lambda done: self._finished(host, done))
-        return await asyncio.shield(lookup)
-
-    async def _look_up(self, host: str) -> tuple[str, ...]:
+        if answer is not None and answer.until >= now:
+            return _addresses(answer.said)
         literal = _literal(host)
         if literal is not None:
             self._check(host, literal)
-            return (str(literal),)
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise Unresolved(f"{host}: {getattr(error, 'strerror', None) or error}") from error
-        addresses = tuple(dict.fromkeys(str(answer[4][0]) for answer in found))
-        if not addresses:
-            raise Unresolved(f"{host} has no address")
-        if _canonical(host) not in self._hosts:
-            for address in addresses:
-                self._check(host, ip_address(address))
-        return addresses
+            return _addresses(self._keep(host, (str(literal),), Standing.PROMPT))
+        asked = self._asked.get(host) or self._ask(host)
+        patience = PATIENCE if _stands_in(answer, now) else self._limit
+        await asyncio.wait((asked.answer,), timeout=max(0.0, asked.at + patience - now))
+        if asked.answer.done():
+            return _addresses(asked.answer.result())
+        return _addresses(self._last(host) or Unresolved(f"{host}: no answer from the resolver in time"))
 
-    def _finished(self, host: str, lookup: asyncio.Task[tuple[str, ...]]) -> None:
-        del self._lookups[host]
-        if lookup.cancelled():
-            return
-        failure = lookup.exception()
-        if failure is None or isinstance(failure, Refused | Unresolved):
-            self._answers.pop(host, None)  # the newest last, so that the first is the oldest
-            self._answers[host] = (time.monotonic() + self._ttl, failure or lookup.result())
-            if len(self._answers) > self._cache_size:
-                del self._answers[next(iter(self._answers))]
+    def close(self) -> None:
+        """Let the threads go. A host that is not known is `Unresolved` from now on."""
+        self._resolver.close()
+
+    def _ask(self, host: str) -> _Asked:
+        asked = self._asked[host] = _Asked(self._now(), asyncio.create_task(self._look_up(host)))
+        asked.answer.add_done_callback(lambda _: self._asked.pop(host))
+        return asked
+
+    async def _look_up(self, host: str) -> Said:
+        before = self._answers.get(host)
+        try:
+            reply = await self._resolver.ask(host, before.standing if before else Standing.NEW)
+        except Busy as busy:
+            return self._last(host) or Unresolved(f"{host}: {busy}")
+        standing = Standing.PROMPT if reply.seconds <= PROMPT else Standing.SLOW
+        if isinstance(reply.said, OSError) and reply.said.errno not in _GONE and (last := self._last(host)):
+            self._answers[host].standing = standing
+            return last
+        return self._keep(host, self._judge(host, reply.said), standing)
+
+    def _judge(self, host: str, said: tuple[str, ...] | Exception) -> Said:
+        if isinstance(said, Exception):
+            return Unresolved(f"{host}: {getattr(said, 'strerror', None) or said}")
+        if not said:
+            return Unresolved(f"{host} has no address")
+        if _canonical(host) not in self._hosts:
+            try:
+                for address in said:
+                    self._check(host, ip_address(address))
+            except Refused as refusal:
+                return refusal
+        return said
+
+    def _keep(self, host: str, said: Said, standing: Standing) -> Said:
+        now = self._now()
+        self._answers.pop(host, None)  # the newest last, so that the first is the oldest
+        self._answers[host] = _Answer(said, standing, until=now + self._ttl, grace=now + self._grace)
+        if len(self._answers) > self._cache_size:
+            del self._answers[next(iter(self._answers))]
+        return said
+
+    def _last(self, host: str) -> Said | None:
+        """The last good answer, in use again until the host is next to be asked about or its grace ends."""
+        now = self._now()
+        answer = self._answers.get(host)
+        if answer is None or not _stands_in(answer, now):
+            return None
+        answer.until = min(now + self._ttl, answer.grace)
+        return answer.said
 
     def _check(self, host: str, address: IPAddress) -> None:
         reason = classify(address)
@@ -222,6 +302,16 @@ class Guard:
             return
         shown = host if host == str(address) else f"{host} ({address})"
         raise Refused(f"{shown} is not for callbacks: {reason}")
+
+
+def _stands_in(answer: _Answer | None, now: float) -> bool:
+    return answer is not None and isinstance(answer.said, tuple) and now <= answer.grace
+
+
+def _addresses(said: Said) -> tuple[str, ...]:
+    if isinstance(said, tuple):
+        return said
+    raise type(said)(said.reason)  # anew: callers share what was said, not each other's tracebacks
 
 
 def _canonical(host: str) -> str:
