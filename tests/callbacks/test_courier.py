@@ -1,4 +1,4 @@
-"""An attempt is the same whether it is made on the gateway's loop or by the courier."""
+"""A round is the same whether it is made on the gateway's loop or by the courier."""
 
 import asyncio
 import socket
@@ -11,17 +11,18 @@ import msgspec
 import pytest
 from twilio.request_validator import RequestValidator
 
-from tidings.callbacks.attempt import Attempt, Attempts, InProcess, Outcome, Terms
+from tidings.callbacks.attempt import Attempts, Outcome, Telling, Terms
 from tidings.callbacks.courier import Courier
+from tidings.callbacks.round import InProcess
 from tidings.clock import SECOND
 from tidings.lifecycle import Kind, Status
-from tidings.model import Account, Direction, Event, Message
+from tidings.model import Account, Direction, Event, Message, Target
 from tidings.text import Encoding
 
 pytestmark = pytest.mark.timeout(15)
 
 NOON: Final = 1_790_000_000 * SECOND
-TERMS: Final = Terms(allow_private=True, concurrency=16, user_agent="Tidings/test")
+TERMS: Final = Terms(True, (), (), (), connections=64, per_host=16, user_agent="Tidings/test")
 ACCOUNT: Final = Account("0a" * 16, "first", "a secret token", NOON)
 MAKERS: Final = pytest.mark.parametrize("maker", [InProcess, Courier])
 
@@ -80,7 +81,7 @@ def read(request: bytes) -> tuple[str, dict[str, str], bytes]:
     return first.split(" ")[1], headers, body
 
 
-def an_attempt(url: str, **changes: str) -> Attempt:
+def a_telling(url: str, **changes: str) -> Telling:
     message_id = "5" * 32
     message = Message(
         message_id,
@@ -109,7 +110,12 @@ def an_attempt(url: str, **changes: str) -> Attempt:
         30003,
         {"word": "UNDELIV"},
     )
-    return Attempt(msgspec.structs.replace(message, **changes), event, ACCOUNT)
+    return Telling(msgspec.structs.replace(message, **changes), event, Target.MESSAGE, ACCOUNT, NOON, 0)
+
+
+def said(outcome: Outcome) -> Outcome:
+    """An outcome without what is kept of its attempts."""
+    return msgspec.structs.replace(outcome, attempts=())
 
 
 @pytest.fixture
@@ -134,10 +140,10 @@ async def begun(stack: AsyncExitStack, maker: type[InProcess | Courier], terms: 
 
 
 async def test_both_write_the_same_bytes(stack: AsyncExitStack, application: Application) -> None:
-    attempt = an_attempt(application.url + "/200%20OK?of=all&q=%26")
+    telling = a_telling(application.url + "/200%20OK?of=all&q=%26")
     for maker in (InProcess, Courier):
         attempts = await begun(stack, maker)
-        assert await attempts.make(attempt) == Outcome(200, None)
+        assert said(await attempts.make(telling)) == Outcome(200, None)
     here, apart = application.requests
     assert here == apart
 
@@ -148,8 +154,8 @@ async def test_a_request_is_signed_named_and_says_what_happened(
 ) -> None:
     url = application.url + "/200%20OK?of=all"
     attempts = await begun(stack, maker)
-    await attempts.make(an_attempt(url))
-    await attempts.make(an_attempt(url))
+    await attempts.make(a_telling(url))
+    await attempts.make(a_telling(url))
     first, again = application.requests
     assert first == again
     target, headers, body = read(first)
@@ -168,7 +174,9 @@ async def test_every_answer_has_its_outcome(
 ) -> None:
     attempts = await begun(stack, maker)
     urls = [f"{application.url}/{said.decode().replace(' ', '%20')}" for said in ANSWERED]
-    assert await asyncio.gather(*(attempts.make(an_attempt(url)) for url in urls)) == [*ANSWERED.values()]
+    outcomes = await asyncio.gather(*(attempts.make(a_telling(url)) for url in urls))
+    assert [said(outcome) for outcome in outcomes] == [*ANSWERED.values()]
+    assert [len(outcome.attempts) for outcome in outcomes] == [1] * len(urls)
 
 
 @MAKERS
@@ -180,7 +188,7 @@ async def test_whatever_is_no_answer_has_its_debugger_code(
         taken.bind(("127.0.0.1", 0))  # and does not listen
         refusing = f"http://127.0.0.1:{taken.getsockname()[1]}/"
         outcomes = [
-            await attempts.make(an_attempt(url))
+            said(await attempts.make(a_telling(url)))
             for url in (refusing, application.url + "/garbage", application.url + "/silence")
         ]
     assert outcomes == [Outcome(None, 11202), Outcome(None, 11206), Outcome(None, 11200)]
@@ -191,7 +199,7 @@ async def test_a_guarded_address_is_not_connected_to(
     stack: AsyncExitStack, application: Application, maker: type[InProcess | Courier]
 ) -> None:
     attempts = await begun(stack, maker, msgspec.structs.replace(TERMS, allow_private=False))
-    assert await attempts.make(an_attempt(application.url + "/200%20OK")) == Outcome(None, 11200)
+    assert said(await attempts.make(a_telling(application.url + "/200%20OK"))) == Outcome(None, 11200)
     assert application.requests == []
 
 
@@ -202,8 +210,8 @@ async def test_an_attempt_that_cannot_be_made_fails_and_disturbs_no_other(
     attempts = await begun(stack, maker)
     url = application.url + "/200%20OK"
     made, other = await asyncio.gather(
-        attempts.make(an_attempt(url, dialect="none that is known")),
-        attempts.make(an_attempt(url)),
+        attempts.make(a_telling(url, dialect="none that is known")),
+        attempts.make(a_telling(url)),
     )
-    assert made == Outcome(None, 11200)
-    assert other == Outcome(200, None)
+    assert said(made) == Outcome(None, 11200)
+    assert said(other) == Outcome(200, None)

@@ -4,130 +4,27 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tidings.callbacks.connection import MAX_BODY, MAX_HEAD
-from tidings.callbacks.exchange import BEFORE_REQUEST, CODES
+from tidings.callbacks.exchange import CODES
 from tidings.callbacks.guard import Guard, Unresolved
 from tidings.callbacks.transport import Kind, Request, Response, Timeouts, Transport, TransportError
 from tidings.callbacks.url import parse_url
+
+if TYPE_CHECKING:
+    from tests.callbacks.faults import OK, FaultServer, Peer, Serve, answering, serving
+else:
+    from faults import OK, FaultServer, Peer, Serve, answering, serving
 
 USUAL = Timeouts()
 QUICK = Timeouts(connect=0.15, read=0.15, total=2.0)
 WAIT = 5.0
 """Seconds after which a test stops waiting for what should have happened."""
-
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Peer:
-    """One connection as the server sees it."""
-
-    def __init__(self, server: "FaultServer", reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
-        self.server = server
-        self.reader = reader
-        self.writer = writer
-
-    @property
-    def local(self) -> str:
-        return str(self.writer.get_extra_info("sockname")[0])
-
-    async def request(self) -> bytes:
-        """The next whole request; IncompleteReadError when the client closes instead."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        length = 0
-        for line in head.split(b"\r\n"):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
-                length = int(value)
-        request = head + await self.reader.readexactly(length)
-        self.server.requests.append(request)
-        return request
-
-    def send(self, data: bytes) -> None:
-        self.writer.write(data)
-
-    async def answer(self, data: bytes = OK) -> None:
-        await self.request()
-        self.send(data)
-
-    def close(self) -> None:
-        self.writer.close()
-
-    def reset(self) -> None:
-        """Close with RST instead of FIN."""
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    async def until_closed(self) -> None:
-        """Wait for the client to close, whatever it still says."""
-        with contextlib.suppress(ConnectionError):
-            while await self.reader.read(65536):
-                pass
-        self.server.closed_by_client.set()
-
-
-Script = Callable[[Peer], Awaitable[None]]
-
-
-class FaultServer:
-    """Listens on every address of 127.0.0.0/8; each connection runs the script, then is closed."""
-
-    def __init__(self, script: Script) -> None:
-        self._script = script
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.connections = 0
-        self.open = 0
-        self.most_open = 0
-        self.requests: list[bytes] = []
-        self.closed_by_client = asyncio.Event()
-        self.port = 0
-
-    async def start(self, host: str = "0.0.0.0") -> "FaultServer":
-        self._server = await asyncio.start_server(self._serve, host, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def stop(self) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        self.open += 1
-        self.most_open = max(self.most_open, self.open)
-        try:
-            await self._script(Peer(self, reader, writer))
-        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass
-        finally:
-            self.open -= 1
-            with contextlib.suppress(OSError):
-                writer.close()
-                await writer.wait_closed()
-            self._tasks.discard(task)
-
-
-def answering(*answers: bytes) -> Script:
-    """Answer request after request, the last answer again and again."""
-
-    async def script(peer: Peer) -> None:
-        left = list(answers)
-        while True:
-            await peer.answer(left.pop(0) if len(left) > 1 else left[0])
-
-    return script
 
 
 class Names(Guard):
@@ -146,10 +43,6 @@ class Names(Guard):
         return self.addresses
 
 
-class Serve(Protocol):
-    async def __call__(self, script: Script, host: str = ...) -> FaultServer: ...
-
-
 class Client(Protocol):
     def __call__(
         self, guard: Guard | None = ..., *, per_host: int = ..., total: int = ..., idle: float = ...
@@ -158,15 +51,8 @@ class Client(Protocol):
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    servers: list[FaultServer] = []
-
-    async def start(script: Script, host: str = "0.0.0.0") -> FaultServer:
-        servers.append(await FaultServer(script).start(host))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        await server.stop()
+    async with serving() as start:
+        yield start
 
 
 @pytest.fixture
@@ -197,11 +83,10 @@ def post(
     body: bytes = b"a=1",
     timeouts: Timeouts = USUAL,
     headers: Sequence[tuple[bytes, bytes]] = (),
-    authenticate: bool = False,
 ) -> Request:
     port = server if isinstance(server, int) else server.port
     url = parse_url(f"http://{host}:{port}{target}")
-    return Request("POST", url, headers, body, timeouts, authenticate)
+    return Request("POST", url, headers, body, timeouts)
 
 
 async def failure(transport: Transport, request: Request) -> TransportError:
@@ -234,15 +119,12 @@ async def test_get_has_no_body_and_no_length(serve: Serve, client: Client) -> No
     assert b"Content-Length" not in server.requests[0]
 
 
-async def test_credentials_are_sent_only_when_asked(serve: Serve, client: Client) -> None:
+async def test_credentials_in_the_url_are_not_sent(serve: Serve, client: Client) -> None:
     server = await serve(answering(OK))
-    transport = client()
-    for authenticate in (False, True):
-        request = post(server, host="user:secret@127.0.0.1", authenticate=authenticate)
-        assert request.credentials == ("user", "secret")
-        await transport.send(request)
+    await client().send(post(server, host="user:secret@127.0.0.1"))
+    assert b"Host: 127.0.0.1:" in server.requests[0]
     assert b"Authorization" not in server.requests[0]
-    assert b"Authorization: Basic dXNlcjpzZWNyZXQ=\r\n" in server.requests[1]
+    assert b"secret" not in server.requests[0]
 
 
 async def test_line_break_in_a_header_is_refused(client: Client) -> None:
@@ -368,7 +250,63 @@ async def test_early_response_counts_and_ends_the_connection(serve: Serve, clien
     await asyncio.wait_for(server.closed_by_client.wait(), WAIT)
 
 
+async def test_response_tells_when_there_was_a_connection_and_when_it_began(serve: Serve, client: Client) -> None:
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await asyncio.sleep(0.03)  # what is measured
+            peer.send(OK[:9])
+            await asyncio.sleep(0.03)
+            peer.send(OK[9:])
+
+    server = await serve(script)
+    transport = client()
+    for _ in range(2):  # on a connection of its own, and on a kept one
+        response = await transport.send(post(server))
+        assert 0 <= response.connected < response.first_byte - 0.025 < response.elapsed - 0.05
+
+
+async def test_request_ends_with_the_deadline_of_its_caller(serve: Serve, client: Client) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.until_closed()
+
+    server = await serve(script)
+    with pytest.raises(TransportError) as caught:
+        await client().send(post(server), time.monotonic() + 0.1)
+    assert caught.value.kind is Kind.TOTAL_TIMEOUT
+    assert 0.1 <= caught.value.elapsed < WAIT
+
+
 # What goes wrong
+
+
+@pytest.mark.parametrize(
+    ("start", "began"), [(b"", False), (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", True)]
+)
+@pytest.mark.parametrize("ending", [Peer.close, Peer.reset, Peer.until_closed])
+async def test_failure_tells_how_far_it_came(
+    serve: Serve, client: Client, start: bytes, began: bool, ending: Callable[[Peer], Awaitable[None] | None]
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.answer(start)
+        await peer.writer.drain()
+        if waiting := ending(peer):
+            await waiting
+
+    error = await failure(client(), post(await serve(script), timeouts=QUICK))
+    assert error.connected is not None
+    assert 0 < error.connected < error.elapsed
+    if not began:
+        assert error.first_byte is None
+    elif error.first_byte is not None:  # RST overtakes what was sent
+        assert error.connected < error.first_byte < error.elapsed
+
+
+async def test_failure_to_connect_has_no_time_of_connection(client: Client) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        error = await failure(client(), post(unused.getsockname()[1]))
+    assert (error.connected, error.first_byte) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -509,7 +447,6 @@ async def test_guarded_address_is_never_connected_to(serve: Serve, client: Clien
 
 def test_every_failure_has_a_debugger_code() -> None:
     assert set(CODES) == set(Kind)
-    assert set(Kind) - BEFORE_REQUEST == {Kind.READ_TIMEOUT, Kind.TOTAL_TIMEOUT, Kind.RESET, Kind.PROTOCOL}
 
 
 # The pool

@@ -2,101 +2,20 @@
 
 import asyncio
 import contextlib
-import datetime
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tidings.callbacks.guard import Guard
 from tidings.callbacks.transport import Kind, Request, Timeouts, Transport, TransportError
 from tidings.callbacks.url import parse_url
 
-
-class Authority:
-    """A certificate authority of one test run."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        self._certificate = self._sign(name, name, self._key.public_key(), [], days=(-1, 1), authority=True)
-        self.client = ssl.create_default_context(
-            cadata=self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        )
-
-    def server(self, *names: str, days: tuple[int, int] = (-1, 1)) -> ssl.SSLContext:
-        """A server context whose certificate is for these names, valid from and until these days from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        certificate = self._sign(subject, self._certificate.subject, key.public_key(), names, days=days)
-        path = self._folder / f"{certificate.serial_number}.pem"
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
-
-    def _sign(
-        self,
-        subject: x509.Name,
-        issuer: x509.Name,
-        key: ec.EllipticCurvePublicKey,
-        names: tuple[str, ...] | list[str],
-        *,
-        days: tuple[int, int],
-        authority: bool = False,
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        builder = (
-            x509.CertificateBuilder(subject_name=subject, issuer_name=issuer, public_key=key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + datetime.timedelta(days=days[0]))
-            .not_valid_after(now + datetime.timedelta(days=days[1]))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-            .add_extension(issuer_key, critical=False)
-        )
-        if authority:
-            # From Python 3.13 on, authorities are held to RFC 5280: they must say that they sign certificates.
-            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
-        if names:
-            builder = builder.add_extension(
-                x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
-            )
-        return builder.sign(self._key, hashes.SHA256())
-
-
-_SIGNS_CERTIFICATES = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=True,
-    encipher_only=False,
-    decipher_only=False,
-)
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
+if TYPE_CHECKING:
+    from tests.callbacks.faults import Authority
+else:
+    from faults import Authority
 
 
 class Local(Guard):
@@ -163,11 +82,12 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 async def attempt(
-    port: int, tls: ssl.SSLContext, host: str = "app.example", times: int = 1
+    port: int, tls: ssl.SSLContext, host: str = "app.example", times: int = 1, *, sni: bool = True
 ) -> list[int | TransportError]:
     transport = Transport(Local(), tls=tls, tick=0.01)
     outcomes: list[int | TransportError] = []
-    request = Request("POST", parse_url(f"https://{host}:{port}/cb"), body=b"a=1", timeouts=Timeouts(connect=0.5))
+    url = parse_url(f"https://{host}:{port}/cb")
+    request = Request("POST", url, body=b"a=1", timeouts=Timeouts(connect=0.5), sni=sni)
     for _ in range(times):
         try:
             outcomes.append((await transport.send(request)).status)
@@ -209,6 +129,87 @@ async def test_bad_certificate_is_called_by_its_fault(
     assert isinstance(error, TransportError)
     assert (error.kind, error.code) == (kind, code)
     assert host in error.detail
+
+
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [
+        (("app.example",), "app.example"),
+        (("APP.example", "other.example"), "app.example."),
+        (("*.app.example",), "a.app.example"),
+        (("127.0.0.1",), "127.0.0.1"),
+        (("::1",), "[::1]"),
+    ],
+)
+async def test_without_sni_the_certificate_is_checked_all_the_same(
+    serve: Serve, authority: Authority, names: Sequence[str], host: str
+) -> None:
+    context = authority.server(*names)
+    asked: list[str | None] = []
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    assert await attempt(await serve(context), authority.client, host, times=3, sni=False) == [204] * 3
+    assert asked == [None]
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "host", "kind"),
+    [
+        (("other.example",), (-1, 1), "app.example", Kind.TLS_NAME),
+        (("*.example",), (-1, 1), "app.example", Kind.TLS_NAME),
+        (("*.app.example",), (-1, 1), "app.example", Kind.TLS_NAME),
+        (("*.app.example",), (-1, 1), "a.b.app.example", Kind.TLS_NAME),
+        (("a*.app.example",), (-1, 1), "ab.app.example", Kind.TLS_NAME),
+        (("app.example",), (-1, 1), "127.0.0.1", Kind.TLS_NAME),
+        (("127.0.0.2",), (-1, 1), "127.0.0.1", Kind.TLS_NAME),
+        (("127.0.0.1",), (-1, 1), "app.example", Kind.TLS_NAME),
+        ((), (-1, 1), "server", Kind.TLS_NAME),  # its common name, which does not count
+        (("app.example",), (-2, -1), "app.example", Kind.TLS_EXPIRED),
+    ],
+)
+async def test_without_sni_a_bad_certificate_is_refused_before_a_byte_is_sent(
+    serve: Serve, authority: Authority, names: Sequence[str], days: tuple[int, int], host: str, kind: Kind
+) -> None:
+    said: list[bytes] = []
+    heard = asyncio.Event()
+
+    async def listen(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            said.append(await reader.read(1))
+        if said[-1:] == [b"x"]:
+            heard.set()
+
+    port = await serve(authority.server(*names, days=days), listen)
+    [error] = await attempt(port, authority.client, host, sni=False)
+    assert isinstance(error, TransportError)
+    assert error.kind is kind
+    assert host in error.detail
+
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+    writer.write(b"x")
+    await asyncio.wait_for(heard.wait(), 5)  # by now, whatever came before is heard too
+    writer.close()
+    assert b"P" not in said
+
+
+async def test_without_sni_an_unknown_issuer_is_not_trusted(serve: Serve, authority: Authority) -> None:
+    port = await serve(authority.server("app.example"))
+    [error] = await attempt(port, ssl.create_default_context(), sni=False)
+    assert isinstance(error, TransportError)
+    assert error.kind is Kind.TLS_UNTRUSTED
+
+
+async def test_connections_with_and_without_sni_are_not_exchanged(serve: Serve, authority: Authority) -> None:
+    context = authority.server("app.example")
+    asked: list[str | None] = []
+    context.sni_callback = lambda _, name, __: asked.append(name)
+    url = parse_url(f"https://app.example:{await serve(context)}/cb")
+    transport = Transport(Local(), tls=authority.client, tick=0.01)
+    for sni in (True, False, True, False):
+        assert (await transport.send(Request("POST", url, sni=sni))).status == 204
+    await transport.close()
+    assert asked == ["app.example", None]
 
 
 async def test_unknown_issuer_is_not_trusted_by_default(serve: Serve, authority: Authority) -> None:

@@ -38,13 +38,16 @@ def test_fragment_is_kept_apart_and_not_sent() -> None:
     assert b"rc=2" not in url.wire
 
 
+def test_text_is_the_url_as_given_but_for_its_fragment() -> None:
+    assert parse_url("HTTPS://u:p@Example.COM:443?a=%20#rc=2").text == "HTTPS://u:p@Example.COM:443?a=%20"
+
+
 def test_userinfo_becomes_credentials_and_is_not_sent() -> None:
     url = parse_url("https://al%40ice:p%3Ass@example.com/cb")
     assert url.credentials == ("al@ice", "p:ss")
-    assert url.authorization() == b"Basic YWxAaWNlOnA6c3M="
     assert b"al" not in url.wire
     assert "p:ss" not in repr(url)
-    assert parse_url("https://example.com/").authorization() is None
+    assert parse_url("https://example.com/").credentials is None
 
 
 @pytest.mark.parametrize(

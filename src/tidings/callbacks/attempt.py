@@ -1,91 +1,67 @@
-"""One attempt at one callback: composed, signed, sent, judged. `delivery` decides what follows from it.
+"""What passes between the delivery room and whoever makes its requests: one round of attempts at one callback.
 
-Two ways to make it, with one contract: here, or in a process of its own (`courier`), which takes the requests off
-the gateway's event loop. What passes between them is an `Attempt` one way and an `Outcome` the other.
+`delivery` decides when a round is due and what follows from it; `round` makes it, here or in a process of its own
+(`courier`). Nothing else is shared between the two.
 """
 
-import logging
 from collections.abc import Awaitable
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
-from tidings.callbacks import forms
-from tidings.callbacks.exchange import TransportError
-from tidings.callbacks.guard import Guard
-from tidings.callbacks.transport import Transport
-from tidings.model import Account, Event, Message
-
-log = logging.getLogger(__name__)
-
-REFUSED: Final = 11200
-"""Debugger code for an answer that is no 2xx, and for whatever has no code of its own."""
+from tidings.model import Account, Attempt, Event, Message, Target
 
 
-class Attempt(msgspec.Struct, frozen=True, array_like=True):
-    """All that a request is made of."""
+class Telling(msgspec.Struct, frozen=True, array_like=True):
+    """All that a round is made of."""
 
     message: Message
     event: Event
+    target: Target
     account: Account
+    at: int
+    """The time, on the gateway's clock."""
+    attempts: int
+    """How many were made before, in earlier rounds."""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
-    """What came of it: done where `error` is None."""
+    """What came of it, in the words of the last attempt: done where `error` is None."""
 
     response: int | None
     """HTTP status, where there was an answer."""
     error: int | None
     """Twilio debugger code."""
+    retry_after: int | None = None
+    """Microseconds that the host asked us to wait (RFC 9110 §10.2.3)."""
+    attempts: tuple[Attempt, ...] = ()
+    """To be kept: at least one, but where nothing could be attempted at all."""
 
 
 class Terms(msgspec.Struct, frozen=True):
     """On what terms requests are made, wherever they are."""
 
     allow_private: bool
-    concurrency: int
-    """Connections to one host."""
+    allow_hosts: tuple[str, ...]
+    allow_networks: tuple[str, ...]
+    ports: tuple[int, ...]
+    """The only ones that may be called; none: any."""
+    connections: int
+    """To all hosts."""
+    per_host: int
+    """To one host."""
     user_agent: str
 
 
 class Attempts(Protocol):
-    """Whoever makes attempts."""
+    """Whoever makes rounds of attempts."""
 
     async def start(self) -> None: ...
 
-    def make(self, attempt: Attempt) -> Awaitable[Outcome]:
+    def make(self, telling: Telling) -> Awaitable[Outcome]:
         """Raises ConnectionError where nobody can say whether it was made."""
         ...
 
     async def stop(self) -> None:
         """Attempts under way are given up."""
         ...
-
-
-class InProcess:
-    """Makes them on this event loop."""
-
-    def __init__(self, terms: Terms) -> None:
-        self._transport = Transport(
-            Guard(allow_private=terms.allow_private),
-            headers=((b"User-Agent", terms.user_agent.encode()), (b"Accept", b"*/*")),
-            per_host=terms.concurrency,
-        )
-
-    async def start(self) -> None:
-        pass
-
-    async def make(self, attempt: Attempt) -> Outcome:
-        try:
-            request = forms.compose(attempt.message, attempt.event, attempt.account)
-            response = await self._transport.send(request)
-        except TransportError as error:
-            return Outcome(None, error.code)
-        except Exception:
-            # Ours to mend; meanwhile this one is tried again like any other, and whoever asked has an answer.
-            log.exception("message %s, event %d: not attempted", attempt.message.id, attempt.event.number)
-            return Outcome(None, REFUSED)
-        return Outcome(response.status, None if 200 <= response.status < 300 else REFUSED)
-
-    async def stop(self) -> None:
-        await self._transport.close()

@@ -42,9 +42,11 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_answer",
+        "_asked",
         "_body",
         "_complete",
         "_deadline",
+        "_first",
         "_headers",
         "_idle",
         "_keep_alive",
@@ -71,6 +73,7 @@ class Connection(asyncio.Protocol):
         self.due = math.inf
         self._idle = idle
         self._used = False
+        self._asked = self._started = 0.0
         self._transport: asyncio.Transport | None = None
         self._parser: HttpResponseParser | None = None
         self._answer: asyncio.Future[Response] | None = None
@@ -92,11 +95,12 @@ class Connection(asyncio.Protocol):
         answer: asyncio.Future[Response] = self._loop.create_future()
         transport = self._transport
         self._received = 0
+        self._started = started
+        self._asked = time.monotonic()
         if transport is None or transport.is_closing():
             answer.set_exception(self._cut())
             return answer
         self._answer = answer
-        self._started = started
         self._deadline = deadline
         self._read = read
         self._status = 0
@@ -105,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._complete = False
         self._truncated = False
-        self.due = min(deadline, time.monotonic() + read)
+        self.due = min(deadline, self._asked + read)
         transport.write(payload)
         return answer
 
@@ -143,7 +147,10 @@ class Connection(asyncio.Protocol):
         if self._answer is None or self._parser is None:
             self.abort()  # it talks though nothing was asked: what it says next could not be trusted
             return
-        self.due = min(self._deadline, time.monotonic() + self._read)
+        now = time.monotonic()
+        if not self._received:
+            self._first = now
+        self.due = min(self._deadline, now + self._read)
         self._received += len(data)
         try:
             self._parser.feed_data(data)
@@ -208,8 +215,18 @@ class Connection(asyncio.Protocol):
         self._answer = None
         now = time.monotonic()
         if answer is not None and not answer.done():
-            body = b"".join(self._body)
-            answer.set_result(Response(self._status, self._headers, body, now - self._started, self._truncated))
+            started = self._started
+            answer.set_result(
+                Response(
+                    self._status,
+                    self._headers,
+                    b"".join(self._body),
+                    now - started,
+                    self._truncated,
+                    self._asked - started,
+                    self._first - started,
+                )
+            )
         if self._truncated:
             self.abort()
         elif not self._keep_alive or transport is None or transport.get_write_buffer_size():
@@ -222,14 +239,21 @@ class Connection(asyncio.Protocol):
     def _fail(self, kind: Kind, detail: str) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():
-            answer.set_exception(TransportError(kind, detail, heard=self._received > 0))
+            answer.set_exception(self._failure(TransportError, kind, detail))
         self.abort()
 
     def _cut(self) -> TransportError:
         if self._received:
-            return TransportError(Kind.RESET, "connection closed before the response was whole", heard=True)
-        kind = Stale if self._used else TransportError
-        return kind(Kind.RESET, "connection closed before any response")
+            return self._failure(TransportError, Kind.RESET, "connection closed before the response was whole")
+        failure = Stale if self._used else TransportError
+        return self._failure(failure, Kind.RESET, "connection closed before any response")
+
+    def _failure(self, failure: type[TransportError], kind: Kind, detail: str) -> TransportError:
+        made = failure(kind, detail, heard=self._received > 0)
+        made.connected = self._asked - self._started
+        if self._received:
+            made.first_byte = self._first - self._started
+        return made
 
     def _ends_with_connection(self) -> bool:
         """Whether the body of the response under way is all that comes until the end (RFC 9112 §6.3)."""

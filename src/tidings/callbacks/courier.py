@@ -1,7 +1,7 @@
-"""Attempts at callbacks in a process of their own: a good part of a busy gateway's work, on another core.
+"""Rounds of attempts in a process of their own: a good part of a busy gateway's work, on another core.
 
-It is given attempts and gives back outcomes; nothing else is shared. When it dies, attempts under way raise
-ConnectionError, whose callbacks are told again, and another one is started.
+It is given what is to be told and gives back outcomes; nothing else is shared. When it dies, rounds under way
+raise ConnectionError, whose callbacks are told again, and another one is started.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ import msgspec
 import uvloop
 
 from tidings.apart import Apart, Channel, of_gateway
-from tidings.callbacks.attempt import Attempt, InProcess, Outcome, Terms
+from tidings.callbacks.attempt import Outcome, Telling, Terms
+from tidings.callbacks.round import InProcess
 
 MODULE: Final = "tidings.callbacks.courier"
 
@@ -27,29 +28,29 @@ class Courier:
     async def start(self) -> None:
         await self._apart.start()
 
-    def make(self, attempt: Attempt) -> Awaitable[Outcome]:
-        return self._apart.ask(attempt)
+    def make(self, telling: Telling) -> Awaitable[Outcome]:
+        return self._apart.ask(telling)
 
     async def stop(self) -> None:
         await self._apart.stop()
 
 
 async def work(fd: int, terms: Terms) -> None:
-    """The courier's side: makes every attempt that comes, until the gateway's side ends."""
+    """The courier's side: makes every round that is asked for, until the gateway's side ends."""
     attempts = InProcess(terms)
     ended = asyncio.Event()
     under_way: set[asyncio.Task[None]] = set()
 
-    async def make(number: int, attempt: Attempt) -> None:
-        channel.send(number, await attempts.make(attempt))
+    async def make(number: int, telling: Telling) -> None:
+        channel.send(number, await attempts.make(telling))
 
-    def take(number: int, attempt: Attempt) -> None:
-        task = asyncio.create_task(make(number, attempt))
+    def take(number: int, telling: Telling) -> None:
+        task = asyncio.create_task(make(number, telling))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
 
     _, channel = await asyncio.get_running_loop().create_connection(
-        lambda: Channel[Attempt](Attempt, take, ended.set), sock=socket.socket(fileno=fd)
+        lambda: Channel[Telling](Telling, take, ended.set), sock=socket.socket(fileno=fd)
     )
     await ended.wait()
     await attempts.stop()

@@ -36,13 +36,8 @@ class Request(msgspec.Struct, frozen=True):
     headers: Headers = ()
     body: bytes = b""
     timeouts: Timeouts = Timeouts()
-    authenticate: bool = False
-    """Send the credentials in the URL (Basic). Twilio does so only after a 401."""
-
-    @property
-    def credentials(self) -> tuple[str, str] | None:
-        """User and password that the URL holds."""
-        return self.url.credentials
+    sni: bool = True
+    """Whether the TLS handshake names the host (Twilio's override sni=n: it does not)."""
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -57,6 +52,10 @@ class Response(msgspec.Struct, frozen=True):
     """Seconds from `send` to the last byte."""
     truncated: bool = False
     """The body was longer."""
+    connected: float = 0.0
+    """Seconds from `send` until there was a connection to ask on."""
+    first_byte: float = 0.0
+    """Seconds from `send` to the first byte of the response."""
 
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header; `name` in lower case."""
@@ -80,6 +79,7 @@ class Kind(StrEnum):
     TOTAL_TIMEOUT = "total_timeout"
     RESET = "reset"
     PROTOCOL = "protocol"
+    REDIRECTS = "redirects"
 
 
 CODES: dict[Kind, int] = {
@@ -97,14 +97,9 @@ CODES: dict[Kind, int] = {
     Kind.TOTAL_TIMEOUT: 11203,
     Kind.RESET: 11200,  # "network disruptions"
     Kind.PROTOCOL: 11206,
+    Kind.REDIRECTS: 11215,
 }
 """Twilio debugger codes."""
-
-BEFORE_REQUEST = frozenset(
-    {Kind.GUARDED, Kind.DNS, Kind.TOO_MANY_CONNECTIONS, Kind.REFUSED, Kind.UNREACHABLE, Kind.CONNECT_TIMEOUT}
-    | {Kind.TLS, Kind.TLS_NAME, Kind.TLS_EXPIRED, Kind.TLS_UNTRUSTED}
-)
-"""No byte of the request left us."""
 
 
 class TransportError(Exception):
@@ -118,6 +113,10 @@ class TransportError(Exception):
         """Part of a response came: Twilio never retries that."""
         self.elapsed = 0.0
         """Seconds from `send` to the failure."""
+        self.connected: float | None = None
+        """Seconds from `send` until there was a connection; None where there never was one."""
+        self.first_byte: float | None = None
+        """Seconds from `send` to the first byte of the response, where any came."""
 
     @property
     def code(self) -> int:

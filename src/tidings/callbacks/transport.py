@@ -6,11 +6,13 @@ guard's answer and the head of the request are kept. Connections go to addresses
 """
 
 import asyncio
+import math
 import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
 
+from tidings.callbacks.certificate import made_for
 from tidings.callbacks.connection import Connection, Stale
 from tidings.callbacks.exchange import (
     Headers,
@@ -37,6 +39,9 @@ TICK = 0.05
 TLS_SHUTDOWN = 1.0
 """Seconds a peer has to answer close_notify; its place in the pool is taken meanwhile."""
 
+_Key = tuple[str, str, int] | tuple[str, str, int, bool]
+"""What connections are kept by: scheme, host and port, and False behind them where TLS did not name the host."""
+
 _METHODS = {"GET": b"GET ", "POST": b"POST "}
 
 
@@ -45,7 +50,7 @@ class _Origin:
 
     __slots__ = ("idle", "key", "places", "waiting")
 
-    def __init__(self, key: tuple[str, str, int]) -> None:
+    def __init__(self, key: _Key) -> None:
         self.key = key
         self.places = 0
         """Connections open or being opened."""
@@ -85,7 +90,7 @@ class Transport:
             total: connections altogether; an idle one makes room, without one a request fails at once.
             idle: seconds an unused connection is kept.
             tick: seconds by which a timeout may be late.
-            tls: replaces the system's trust store, verification and SNI on.
+            tls: replaces the system's trust store; it must verify certificates and host names.
         """
         self._guard = guard
         self._common = b"".join(_line(name, value) for name, value in headers)
@@ -94,14 +99,14 @@ class Transport:
         self._idle_seconds = idle
         self._tick = tick
         self._tls = tls or ssl.create_default_context()
-        self._origins: dict[tuple[str, str, int], _Origin] = {}
+        self._origins: dict[_Key, _Origin] = {}
         self._connections: dict[Connection, _Origin] = {}
         self._places = 0
         self._sweeping: asyncio.TimerHandle | None = None
         self._closing = False
 
-    async def send(self, request: Request) -> Response:
-        """One request, one response.
+    async def send(self, request: Request, deadline: float = math.inf) -> Response:
+        """One request, one response, within the request's own total time and before `deadline` (monotonic clock).
 
         A kept connection that turns out closed before a byte of response came is replaced by a fresh one,
         once: the server had most likely closed it before the request arrived.
@@ -111,10 +116,10 @@ class Transport:
             ValueError: a header has a line break.
         """
         started = time.monotonic()
-        deadline = started + request.timeouts.total
+        deadline = min(deadline, started + request.timeouts.total)
         payload = self._encode(request)
         try:
-            connection = self._idle(request.url) or await self._obtain(request, deadline, fresh=False)
+            connection = self._idle(request) or await self._obtain(request, deadline, fresh=False)
             try:
                 return await self._ask(connection, request, payload, started, deadline)
             except Stale:
@@ -152,8 +157,6 @@ class Transport:
     def _encode(self, request: Request) -> bytes:
         parts = [_METHODS[request.method], request.url.wire, self._common]
         parts.extend([_line(name, value) for name, value in request.headers])
-        if request.authenticate and (authorization := request.url.authorization()):
-            parts.append(_line(b"Authorization", authorization))
         if request.body or request.method == "POST":
             parts.append(b"Content-Length: %d\r\n" % len(request.body))
         parts.append(b"\r\n")
@@ -162,8 +165,9 @@ class Transport:
 
     # From here to a connection
 
-    def _idle(self, url: Url) -> Connection | None:
-        origin = self._origins.get(url.origin)
+    def _idle(self, request: Request) -> Connection | None:
+        url = request.url
+        origin = self._origins.get(url.origin if request.sni else _unnamed(url))
         if origin is None or not origin.idle:
             return None
         addresses = self._guard.known(url.host, url.port)
@@ -174,14 +178,15 @@ class Transport:
         if self._closing:
             raise _stopping()
         url = request.url
+        key = url.origin if request.sni else _unnamed(url)
         due = min(deadline, time.monotonic() + request.timeouts.connect)
         addresses = self._guard.known(url.host, url.port) or await self._resolve(url, due)
-        origin = self._origins.get(url.origin)
+        origin = self._origins.get(key)
         if origin is not None and not fresh and (connection := origin.take(addresses)):
             return connection
         if origin is None or origin.places < self._per_host:
             self._make_room()
-            origin = self._origins.setdefault(url.origin, _Origin(url.origin))
+            origin = self._origins.setdefault(key, _Origin(key))
             origin.places += 1
             self._places += 1
         else:
@@ -191,7 +196,7 @@ class Transport:
                 if not fresh:
                     return handed
                 handed.abort()
-        return await self._connect(origin, url, addresses, request.timeouts.connect, deadline)
+        return await self._connect(origin, request, addresses, deadline)
 
     async def _resolve(self, url: Url, due: float) -> tuple[str, ...]:
         try:
@@ -223,14 +228,14 @@ class Transport:
             self.released(handed)
 
     async def _connect(
-        self, origin: _Origin, url: Url, addresses: Sequence[str], timeout: float, deadline: float
+        self, origin: _Origin, request: Request, addresses: Sequence[str], deadline: float
     ) -> Connection:
         """Open a connection in the place that was taken for it; without one the place is given back."""
-        failure = TransportError(Kind.DNS, f"{url.host} has no address")
+        failure = TransportError(Kind.DNS, f"{request.url.host} has no address")
         try:
             for address in addresses:
                 try:
-                    return await self._open(origin, url, address, timeout, deadline)
+                    return await self._open(origin, request, address, deadline)
                 except TransportError as error:
                     failure = error
                     if error.kind is Kind.TOTAL_TIMEOUT:
@@ -240,20 +245,25 @@ class Transport:
             self._vacate(origin)
             raise
 
-    async def _open(self, origin: _Origin, url: Url, address: str, timeout: float, deadline: float) -> Connection:
+    async def _open(self, origin: _Origin, request: Request, address: str, deadline: float) -> Connection:
         loop = asyncio.get_running_loop()
         connection = Connection(self, loop, address, self._idle_seconds)
+        url = request.url
         secure = url.scheme == "https"
+        name = url.host.removesuffix(".")
         try:
-            async with asyncio.timeout(min(timeout, deadline - time.monotonic())):
-                await loop.create_connection(
+            async with asyncio.timeout(min(request.timeouts.connect, deadline - time.monotonic())):
+                transport, _ = await loop.create_connection(
                     lambda: connection,
                     address,
                     url.port,
                     ssl=self._tls if secure else None,
-                    server_hostname=url.host.removesuffix(".") if secure else None,
+                    # "" is no name for the server to see, nor one for OpenSSL to check, which is then done here.
+                    server_hostname=(name if request.sni else "") if secure else None,
                     ssl_shutdown_timeout=TLS_SHUTDOWN if secure else None,
                 )
+            if secure and not request.sni and not made_for(name, transport.get_extra_info("peercert")):
+                raise TransportError(Kind.TLS_NAME, f"{url.host} ({address}): certificate is for other names")
             if self._closing:
                 raise _stopping()
             if connection.closed:
@@ -329,6 +339,10 @@ class Transport:
         self._sweeping = None
         if self._origins:
             self._sweep_later()
+
+
+def _unnamed(url: Url) -> _Key:
+    return (*url.origin, False)
 
 
 def _stopping() -> TransportError:

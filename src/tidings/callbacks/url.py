@@ -4,7 +4,6 @@ The REST dialects call `parse_url` to validate a StatusCallback (Twilio 21609), 
 a request of it. Pure; results are cached because a few URLs make most of the traffic.
 """
 
-import base64
 import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -37,6 +36,8 @@ class InvalidUrl(ValueError):
 class Url(msgspec.Struct, frozen=True):
     """A callback URL, taken apart."""
 
+    text: str
+    """As it was given, without its fragment: what is signed, userinfo and all."""
     scheme: str
     host: str
     """Lower case; an IPv6 address without its brackets."""
@@ -55,12 +56,6 @@ class Url(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Without the password, and without a query that may hold one."""
         return f"Url({self.scheme} {self.host} {self.port} {self.target.partition('?')[0]})"
-
-    def authorization(self) -> bytes | None:
-        """The value of a Basic Authorization header (RFC 7617), None without credentials."""
-        if self.credentials is None:
-            return None
-        return b"Basic " + base64.b64encode(":".join(self.credentials).encode())
 
 
 @lru_cache(maxsize=1024)
@@ -94,6 +89,7 @@ def parse_url(text: str) -> Url:
     if port != DEFAULT_PORTS[scheme]:
         shown = f"{shown}:{port}"
     return Url(
+        text=text.partition("#")[0],
         scheme=scheme,
         host=host,
         port=port,
