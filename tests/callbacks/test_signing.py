@@ -11,11 +11,14 @@ from twilio.request_validator import RequestValidator
 from tidings.callbacks.signing import (
     EVENTS,
     Algorithm,
+    body_sha256,
+    extended,
     idempotency_token,
     signalwire_form_signature,
     signalwire_signature,
-    twilio_json_url,
     twilio_signature,
+    webhook_key,
+    webhook_signature,
 )
 
 # Twilio's own documentation, "Validating Signatures from Twilio"
@@ -73,23 +76,25 @@ def test_fragment_is_not_signed() -> None:
 
 
 def test_json_body_is_signed_through_its_hash_in_the_url() -> None:
-    url = twilio_json_url("https://example.com/cb#rc=1", b'{"a":1}')
+    url = extended("https://example.com/cb", body_sha256(b'{"a":1}'))
     body_hash = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862"
     assert url == f"https://example.com/cb?bodySHA256={body_hash}"
     assert twilio_signature("token", url, ()) == "OLDuylXYsbzqH/0Tjyy6t9tuTmI="
 
 
 @pytest.mark.parametrize(
-    ("url", "start"),
+    ("url", "longer"),
     [
-        ("https://example.com/cb?a=1", "https://example.com/cb?a=1&bodySHA256="),
-        ("https://example.com/cb?", "https://example.com/cb?bodySHA256="),
-        ("https://example.com/cb?a=1&", "https://example.com/cb?a=1&bodySHA256="),
+        ("https://example.com/cb", "https://example.com/cb?b=2"),
+        ("https://example.com/cb?a=1", "https://example.com/cb?a=1&b=2"),
+        ("https://example.com/cb?", "https://example.com/cb?b=2"),
+        ("https://example.com/cb?a=1&", "https://example.com/cb?a=1&b=2"),
+        ("https://example.com/&", "https://example.com/&?b=2"),
+        ("https://example.com", "https://example.com?b=2"),
     ],
 )
-def test_body_hash_joins_a_query_that_is_there(url: str, start: str) -> None:
-    assert twilio_json_url(url, b"{}").startswith(start)
-    assert twilio_json_url(url, b"{}").count("bodySHA256") == 1
+def test_more_query_joins_what_is_there(url: str, longer: str) -> None:
+    assert extended(url, "b=2") == longer
 
 
 names = st.sampled_from(["Body", "From", "To", "a", "A", "b", "é", ""]) | st.text(max_size=5)
@@ -120,7 +125,7 @@ def test_twilios_validator_accepts_every_form(
 @given(urls, st.dictionaries(st.text(characters, max_size=5), st.text(characters, max_size=10), max_size=4))
 def test_twilios_validator_accepts_every_json_body(url: str, content: dict[str, str]) -> None:
     body = json.dumps(content)
-    signed = twilio_json_url(url, body.encode())
+    signed = extended(url, body_sha256(body.encode()))
     signature = twilio_signature("token", signed, ())
     assert RequestValidator("token").validate(signed, body, signature)
     assert not RequestValidator("token").validate(signed, body + " ", signature)
@@ -220,6 +225,37 @@ def test_repeated_names_count_once_a_value_for_twilio_and_as_sent_for_signalwire
     assert signalwire_form_signature("k", "https://h/", params) == signalwire_form_signature(
         "k", "https://h/a0b2b1b2", []
     )
+
+
+# The first is the one that the libraries of Standard Webhooks are tested with; the second its content under the
+# longest secret that may be, computed with `openssl dgst -sha256 -mac HMAC`.
+@pytest.mark.parametrize(
+    ("secret", "signature"),
+    [
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
+        ("whsec_" + "/" * 85 + "w==", "v1,fZzVah3ZS2EUoPgmc3YYVtCEN0N+r1230ukKyDe3eWE="),
+    ],
+)
+def test_webhook_signature_of_known_content(secret: str, signature: str) -> None:
+    body = b'{"test": 2432232314}'
+    assert webhook_signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body) == signature
+
+
+@pytest.mark.parametrize(
+    ("secret", "wrong"),
+    [
+        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "begins with whsec_"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS", "base64"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2La-_Sw", "base64"),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLéSw", "base64"),
+        ("whsec_plJ3nmyCDGBKInavdOK15jsl", "not 18"),
+        ("whsec_" + "AAAA" * 22, "not 66"),
+    ],
+)
+def test_what_is_no_webhook_secret_is_refused_without_being_shown(secret: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong) as refused:
+        webhook_key(secret)
+    assert secret[6:14] not in str(refused.value)
 
 
 def test_idempotency_token_is_for_ever() -> None:

@@ -11,13 +11,15 @@ import uuid
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
-from operator import eq
 from typing import Literal
 
 Algorithm = Literal["sha1", "sha256"]
 
 Params = Sequence[tuple[str, str]]
 """Decoded form parameters, in the order in which they are sent."""
+
+WEBHOOK_PREFIX = "whsec_"
+"""What secrets of Standard Webhooks begin with."""
 
 EVENTS = uuid.UUID("6f0b7d0a-54c1-5d0e-9f0d-8a7a6a2f1c35")
 """Namespace of idempotency tokens. Never changes: a token must survive restarts and upgrades."""
@@ -33,21 +35,32 @@ def twilio_signature(token: str, url: str, params: Params, algorithm: Algorithm 
     `token` is the auth token of the account that owns the message, or the secret of a shared key with
     "sha256" (the request then also says so in X-Twilio-Webhooks-Signature-Settings). `url` is signed as
     configured, userinfo and port included; its fragment is ours and never part of it. For GET, whose
-    parameters are in the query, and for JSON (`twilio_json_url`), `params` is empty.
+    parameters are in the query, and for JSON, whose hash is there (`body_sha256`), `params` is empty.
     Of a repeated name each different value counts once, in order (Twilio: "Validating requests").
     """
+    return _base64_hmac(token, twilio_string(url, params), algorithm)
+
+
+def twilio_string(url: str, params: Params) -> str:
+    """What is signed: the URL and behind it, name and value, the parameters of `twilio_order`."""
+    return url.partition("#")[0] + "".join(chain.from_iterable(twilio_order(params)))
+
+
+def twilio_order(params: Params) -> list[tuple[str, str]]:
+    """The parameters as they are signed: sorted, and of a repeated name each different value once."""
     ordered = sorted(params)
-    if any(map(eq, ordered, ordered[1:])):
-        ordered = sorted(set(ordered))
-    signed = "".join(chain((url.partition("#")[0],), chain.from_iterable(ordered)))
-    return _base64_hmac(token, signed, algorithm)
+    return ordered if len(dict(ordered)) == len(ordered) else sorted(set(ordered))
 
 
-def twilio_json_url(url: str, body: bytes) -> str:
-    """The URL to sign and to request when a JSON body is sent: the hash of the body is in its query."""
-    address, _, _ = url.partition("#")
-    separator = "?" if "?" not in address else "" if address.endswith(("?", "&")) else "&"
-    return f"{address}{separator}bodySHA256={hashlib.sha256(body).hexdigest()}"
+def body_sha256(body: bytes) -> str:
+    """The query parameter of a JSON request: through it the signature of the URL covers the body, too."""
+    return f"bodySHA256={hashlib.sha256(body).hexdigest()}"
+
+
+def extended(target: str, query: str) -> str:
+    """A URL, or its path and query, with more query behind what it has."""
+    separator = "?" if "?" not in target else "" if target.endswith(("?", "&")) else "&"
+    return f"{target}{separator}{query}"
 
 
 def signalwire_signature(key: str, url: str, body: bytes, algorithm: Algorithm = "sha1") -> str:
@@ -66,6 +79,38 @@ def signalwire_form_signature(key: str, url: str, params: Params) -> str:
     ordered = sorted(params, key=lambda param: param[0])
     signed = "".join(chain((url.partition("#")[0],), chain.from_iterable(ordered)))
     return _base64_hmac(key, signed, "sha1")
+
+
+def webhook_signature(secret: str, id: str, timestamp: int, body: bytes) -> str:
+    """One signature of a `webhook-signature` header, `v1,` and base64 (Standard Webhooks 1.0, symmetric).
+
+    `id` and `timestamp` (seconds since 1970) are those of the headers `webhook-id` and `webhook-timestamp`.
+    With several secrets each makes one, and the header has them all, a space between.
+    """
+    mac = hmac.digest(webhook_key(secret), webhook_content(id, timestamp, body), "sha256")
+    return "v1," + base64.b64encode(mac).decode()
+
+
+def webhook_content(id: str, timestamp: int, body: bytes) -> bytes:
+    """What Standard Webhooks signs."""
+    return f"{id}.{timestamp}.".encode() + body
+
+
+@lru_cache(maxsize=1024)
+def webhook_key(secret: str) -> bytes:
+    """The key that a Standard Webhooks secret stands for: `whsec_` and the base64 of 24 to 64 bytes.
+
+    Raises ValueError, saying what is wrong with it and never what it is.
+    """
+    if not secret.startswith(WEBHOOK_PREFIX):
+        raise ValueError(f"a webhook secret begins with {WEBHOOK_PREFIX}")
+    try:
+        key = base64.b64decode(secret.removeprefix(WEBHOOK_PREFIX), validate=True)
+    except ValueError:
+        raise ValueError(f"what follows {WEBHOOK_PREFIX} in a webhook secret is base64") from None
+    if not 24 <= len(key) <= 64:
+        raise ValueError(f"a webhook secret holds 24 to 64 bytes, not {len(key)}")
+    return key
 
 
 def idempotency_token(message_id: str, sequence: int) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from tidings.callbacks.url import InvalidUrl, parse_url
-from tidings.clock import SECOND
+from tidings.clock import SECOND, iso
 from tidings.errors import Problem, words
 from tidings.ids import from_sid, sid
 from tidings.lifecycle import Status
@@ -226,6 +226,11 @@ def callback_params(message: Message, event: Event) -> list[tuple[str, str]]:
     if event.status in _RECEIPTED and (done := _raw_done_date(event.detail.get("done_date"))):
         params.append(("RawDlrDoneDate", done))
     return params
+
+
+def extensions(event: Event) -> list[tuple[str, str]]:
+    """Parameters of ours, for accounts that ask for them: the event's number within its message, and its time."""
+    return [("TidingsSequence", str(event.number)), ("TidingsTimestamp", iso(event.at))]
 
 
 def _raw_done_date(spelled: object) -> str | None:

@@ -5,14 +5,14 @@ so pages neither repeat nor skip a message while new ones arrive.
 """
 
 import re
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
-from tidings.clock import DAY, SECOND
+from tidings.clock import DAY, SECOND, micros
 from tidings.dialects.twilio import API_VERSION, MONTHS, Params, message_json
 from tidings.errors import Problem
 from tidings.ids import from_sid, sid
@@ -42,9 +42,31 @@ class Listing(msgspec.Struct, frozen=True):
     """Names of parameters that have no effect."""
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Which page of a list is asked for."""
+
+    page: int
+    page_size: int
+    before: str | None
+    """Id of the object that the page continues below."""
+
+
 def parse_list(query: Params) -> Listing:
     """What a list asks for. Raises Problem: 20007 page size, 21481 page token, 20422 dates and page."""
     given = {name: value for name, value in query if value}
+    place = parse_place(given, "SM", "MM")
+    return Listing(
+        where=_where(given),
+        page=place.page,
+        page_size=place.page_size,
+        before=place.before,
+        filters=tuple((name, given[name]) for name in _FILTERS if name in given),
+        ignored=tuple(name for name in given if name not in _HEEDED),
+    )
+
+
+def parse_place(given: Mapping[str, str], *prefixes: str) -> Place:
+    """The page of a list of objects whose SIDs have one of `prefixes`. Raises Problem as `parse_list`."""
     size = given.get("PageSize", str(DEFAULT_PAGE_SIZE))
     page_size = int(size) if re.fullmatch(r"[0-9]{1,9}", size) else 0
     if not 1 <= page_size <= MAX_PAGE_SIZE:
@@ -53,18 +75,11 @@ def parse_list(query: Params) -> Listing:
     if not re.fullmatch(r"[0-9]{1,9}", page):
         raise Problem(20422, name="Page", value=page)
     token = given.get("PageToken", "")
-    before = from_sid(token[2:], "SM", "MM") if token.startswith("PA") else None
+    before = from_sid(token[2:], *prefixes) if token.startswith("PA") else None
     # A page is found by its token alone: to answer Page=1 without one with the first page would go round for ever.
     if before is None and (token or int(page)):
         raise Problem(21481, value=token or f"Page={page} without a token")
-    return Listing(
-        where=_where(given),
-        page=int(page),
-        page_size=page_size,
-        before=before,
-        filters=tuple((name, given[name]) for name in _FILTERS if name in given),
-        ignored=tuple(name for name in given if name not in _HEEDED),
-    )
+    return Place(int(page), page_size, before)
 
 
 def page_json(account: str, listing: Listing, found: Sequence[tuple[Message, Standing]]) -> dict[str, Any]:
@@ -146,7 +161,6 @@ _ZONES: Final = {
     **{"EDT": "-0400", "EST": "-0500", "CDT": "-0500", "CST": "-0600"},
     **{"MDT": "-0600", "MST": "-0700", "PDT": "-0700", "PST": "-0800"},
 }
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _span(name: str, value: str) -> tuple[int, int]:
@@ -157,22 +171,17 @@ def _span(name: str, value: str) -> tuple[int, int]:
     """
     try:
         if _DATE.fullmatch(value):
-            start = _micros(datetime.fromisoformat(value))
+            start = micros(datetime.fromisoformat(value))
             return start, start + DAY
         if iso := _ISO.fullmatch(value):
-            start = _micros(datetime.fromisoformat(value))
+            start = micros(datetime.fromisoformat(value))
             return start, start + SECOND // 10 ** len(iso[1] or "")
         if words := _SLASHED.fullmatch(value) or _RFC2822.fullmatch(value):
             month = _MONTHS.get(words["month"], words["month"])
             zone = _ZONES.get(words["zone"], words["zone"])
             spelled = f"{words['year']}-{month}-{words['day']} {words['clock']} {zone}"
-            start = _micros(datetime.strptime(spelled, "%Y-%m-%d %H:%M:%S %z"))
+            start = micros(datetime.strptime(spelled, "%Y-%m-%d %H:%M:%S %z"))
             return start, start + SECOND
     except ValueError:
         pass
     raise Problem(20422, name=name, value=value)
-
-
-def _micros(at: datetime) -> int:
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,181 @@
+"""What our own API is asked of callbacks: parameters become a filter, and a filter is told in the same words.
+
+Called by the web room, as `own` is. Nothing that is given is ignored: a parameter that is not known, cannot be
+read or comes twice is refused, as a replay that is wider than it was meant tells again what nobody asked for.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from tidings.clock import DAY, iso, micros
+from tidings.dialects.own import callback_key, time_json
+from tidings.errors import Problem
+from tidings.ids import from_any
+from tidings.model import CallbackState, Replay, Target
+from tidings.store.base import CallbackFilter, CallbackKey
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1000
+"""Callbacks a page."""
+
+Params = Sequence[tuple[str, str]]
+"""Decoded form or query parameters."""
+Reader = Callable[[str], Any]
+"""What a parameter says. Raises ValueError with the reason where it says nothing, for people."""
+
+_HOST: Final = re.compile(r"https?://[0-9a-z.:\[\]-]+:[0-9]{1,5}")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?P<time>T\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII)
+_LATEST: Final = micros(datetime.max)
+
+
+class CallbackListing(msgspec.Struct, frozen=True):
+    """One page of callbacks, as it was asked for."""
+
+    where: CallbackFilter
+    limit: int
+    before: CallbackKey | None
+    """The last callback of the page before."""
+
+
+def parse_callbacks(query: Params) -> CallbackListing:
+    """Which callbacks to list. Raises Problem 20422 for a parameter that is not known or cannot be read."""
+    given = _read(query, _LISTING)
+    return CallbackListing(_where(given), given.get("limit", DEFAULT_LIMIT), given.get("after"))
+
+
+def parse_replay(form: Params) -> CallbackFilter:
+    """Which callbacks to tell again: those given up where no state is named. Raises Problem as for a list."""
+    return _where({"state": (CallbackState.GIVEN_UP,), **_read(form, _REPLAY)})
+
+
+def parse_nothing(params: Params) -> None:
+    """Refuse whatever is given where nothing can be: it would be ignored. Raises Problem 20422."""
+    _read(params, {})
+
+
+def replay_json(replay: Replay, states: Mapping[CallbackState, int]) -> dict[str, Any]:
+    """`states`: of the callbacks that it made owed, how many are in which."""
+    return {
+        "id": replay.id,
+        "made_at": iso(replay.made_at),
+        "ended_at": time_json(replay.ended_at),
+        "where": _where_json(msgspec.convert(replay.where, CallbackFilter)),
+        "requeued": replay.requeued,
+        "progress": {state: states.get(state, 0) for state in CallbackState},
+    }
+
+
+def _where_json(where: CallbackFilter) -> dict[str, Any]:
+    """A filter under the names of its parameters; what it does not ask for is left out."""
+    found = {name: getattr(where, field) for name, field in _FILTERS.items()}
+    found |= {name: time_json(found[name]) for name in ("from", "to")}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _read(params: Params, readers: Mapping[str, Reader]) -> dict[str, Any]:
+    """What each parameter says; `state`, which may come more than once, a tuple."""
+    given: dict[str, Any] = {}
+    for name, value in params:
+        if name not in readers:
+            raise Problem(20422, name=name, reason="there is no such parameter here")
+        if name in given and name != "state":
+            raise Problem(20422, name=name, reason="it can be given only once")
+        try:
+            read = readers[name](value)
+        except ValueError as error:
+            raise Problem(20422, name=name, value=value, reason=str(error)) from None
+        given[name] = tuple({**dict.fromkeys(given.get(name, ())), read: None}) if name == "state" else read
+    return given
+
+
+def _where(given: Mapping[str, Any]) -> CallbackFilter:
+    return CallbackFilter(**{field: given[name] for name, field in _FILTERS.items() if name in given})
+
+
+def _choice(words: Iterable[StrEnum]) -> Reader:
+    known = {word.value: word for word in words}
+
+    def read(text: str) -> StrEnum:
+        if text not in known:
+            raise ValueError(f"not one of {', '.join(known)}")
+        return known[text]
+
+    return read
+
+
+def _number(most: int) -> Reader:
+    def read(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+            raise ValueError(f"not a number from 1 to {most}")
+        return int(text)
+
+    return read
+
+
+def _host(text: str) -> str:
+    if not _HOST.fullmatch(text):
+        raise ValueError("not scheme://host:port, as in https://app.example.com:443")
+    return text
+
+
+def _message_id(text: str) -> str:
+    found = from_any(text)
+    if found is None:
+        raise ValueError("not a message's SID, UUID, or 32 hex digits")
+    return found
+
+
+def _cursor(text: str) -> CallbackKey:
+    found = callback_key(text)
+    if found is None:
+        raise ValueError("not a cursor that this list gave out")
+    return found
+
+
+def _time(end: bool) -> Reader:
+    """A date, of which the `end` or the start counts, in UTC; or a time."""
+
+    def read(text: str) -> int:
+        found = _TIME.fullmatch(text)
+        if found is None:
+            raise ValueError("not YYYY-MM-DD, nor YYYY-MM-DDThh:mm:ss with Z or an offset such as +01:00")
+        at = micros(datetime.fromisoformat(text))
+        if end and found["time"] is None:
+            at += DAY
+        # Nothing is older than 1970, and beyond the other bound `iso` has no words.
+        return min(max(at, 0), _LATEST)
+
+    return read
+
+
+_FILTERS: Final = {
+    "state": "states",
+    "host": "host",
+    "error": "error",
+    "message": "message_id",
+    "target": "target",
+    "from": "since",
+    "to": "until",
+}
+"""Parameter → field of `CallbackFilter`."""
+_REPLAY: Final[Mapping[str, Reader]] = {
+    # What is owed is told anyway.
+    "state": _choice((CallbackState.DONE, CallbackState.GIVEN_UP)),
+    "host": _host,
+    "error": _number(999_999),
+    "message": _message_id,
+    "target": _choice(Target),
+    "from": _time(end=False),
+    "to": _time(end=True),
+}
+_LISTING: Final[Mapping[str, Reader]] = {
+    **_REPLAY,
+    "state": _choice(CallbackState),
+    "limit": _number(MAX_LIMIT),
+    "after": _cursor,
+}
