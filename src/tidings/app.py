@@ -16,14 +16,18 @@ from typing import Final
 import msgspec
 
 from tidings import __version__, phone
-from tidings.callbacks.attempt import Attempts, InProcess, Terms
+from tidings.callbacks.attempt import Attempts, Terms
+from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.courier import Courier
 from tidings.callbacks.delivery import Delivery, DeliverySettings
+from tidings.callbacks.replays import Replays
+from tidings.callbacks.round import InProcess
+from tidings.callbacks.shares import CONNECTIONS
 from tidings.carriers.base import Answer, Carrier, InboundSegment, Receipt, Submission
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
-from tidings.clock import Clock
+from tidings.clock import DAY, Clock
 from tidings.gateway.dispatch import Dispatcher
 from tidings.gateway.inbound import Inbound
 from tidings.gateway.inquiry import Inquiry
@@ -35,9 +39,9 @@ from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Routes
 from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
 from tidings.ids import from_any, new_id
-from tidings.model import Account, Order, Sender
+from tidings.model import ALWAYS, Account, Callback, Order, Replay, Sender
 from tidings.settings import NUMBERS, AccountSettings, Settings, SettingsError
-from tidings.store.base import Store, StoreError
+from tidings.store.base import CallbackFilter, CallbackKey, Store, StoreError
 from tidings.store.sqlite import SqliteStore
 from tidings.web.gateway import Readiness
 
@@ -45,6 +49,8 @@ log = logging.getLogger(__name__)
 
 HOUSEKEEPING: Final = 60.0
 """Seconds between looks for what is overdue, and for what has become too old to keep."""
+FORGOTTEN_AT_ONCE: Final = 1000
+"""Attempts that are forgotten in one transaction."""
 
 
 class Gateway:
@@ -63,6 +69,7 @@ class Gateway:
         self.api_keys = Recent(store.api_key, clock)
         self.senders = Recent(store.sender, clock)
         self.delivery = Delivery(store, self.attempts, self.accounts, clock, settings.callbacks)
+        self.replays = Replays(store, self.delivery, clock)
         self.ledger = Ledger(store, clock, self.delivery)
         self.depths = QueueDepths()
         self.ledger.moved.append(self.depths.moved)
@@ -105,6 +112,7 @@ class Gateway:
         await self.receipts.start()
         await self.attempts.start()
         await self.delivery.start()
+        await self.replays.start()
         await self.dispatcher.start()
         sink = _Kept(self.receipts, self.inbound)
         for carrier in self.carriers.values():
@@ -124,6 +132,7 @@ class Gateway:
         except TimeoutError:
             log.warning("stopped with submissions that have no answer: they are in doubt at the next start")
         await asyncio.gather(*(carrier.stop(drain) for carrier in self.carriers.values()))
+        await self.replays.stop()
         try:
             async with asyncio.timeout(drain):
                 await self.delivery.stop()
@@ -140,12 +149,32 @@ class Gateway:
                 await self.inquiry.ask()
                 await self.receipts.forget_old()
                 await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
+                await self._forget_attempts()
             except StoreError as error:
                 log.error("housekeeping: %s", error)
+
+    async def _forget_attempts(self) -> None:
+        """In small bites: whatever else is to be kept waits while the store forgets."""
+        days = self.settings.callbacks.retention
+        while days and await self.store.drop_attempts(self.clock.now() - days * DAY, FORGOTTEN_AT_ONCE):
+            pass
 
     # --- what the web room needs (web.gateway.Gateway)
     async def submit(self, account: Account, order: Order) -> Submitted:
         return await self._submitter.submit(account, order)
+
+    async def replay(self, account: str, where: CallbackFilter) -> Replay:
+        return await self.replays.all(account, where)
+
+    async def replay_one(self, account: str, key: CallbackKey) -> Callback:
+        return await self.replays.one(account, key)
+
+    def hosts(self, account: str) -> list[HostReport]:
+        return self.delivery.hosts(account)
+
+    @property
+    def public_url(self) -> str:
+        return self.settings.server.public_url
 
     def unknown_after(self, recipient: str) -> int:
         return self.routes.unknown_after(recipient)
@@ -172,7 +201,15 @@ class _Kept:
 
 
 def _attempts(settings: DeliverySettings) -> Attempts:
-    terms = Terms(settings.allow_private, settings.concurrency, f"Tidings/{__version__}")
+    terms = Terms(
+        settings.allow_private,
+        settings.allow_hosts,
+        settings.allow_networks,
+        settings.ports,
+        connections=CONNECTIONS,
+        per_host=settings.concurrency,
+        user_agent=f"Tidings/{__version__}",
+    )
     own_process = settings.own_process
     if own_process is None:
         own_process = (os.cpu_count() or 1) > 1
@@ -202,6 +239,9 @@ async def _configure(store: Store, settings: AccountSettings, now: int) -> None:
             settings.auth_token,
             known.created_at if known else now,
             countries=settings.countries,
+            previous_token=settings.previous_token,
+            previous_until=ALWAYS if settings.previous_token else 0,
+            callbacks=settings.callbacks,
         )
     )
     for number in settings.numbers:

@@ -13,11 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from tidings.callbacks.delivery import DeliverySettings
+from tidings.callbacks.url import parse_url
 from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.gateway.dispatch import DispatchSettings
 from tidings.gateway.routes import Route
 from tidings.ids import from_any
+from tidings.model import CallbackOptions
 
 PREFIX: Final = "TIDINGS_"
 DEVELOPMENT: Final = {"TIDINGS_ACCOUNT_SID", "TIDINGS_AUTH_TOKEN"}
@@ -37,6 +39,8 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 8080
     drain: float = 20.0
     """Seconds that a stop waits for what is in flight."""
+    public_url: str = ""
+    """Where clients reach this gateway, for the absolute URLs in its answers; "": as the request names it."""
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,12 +59,19 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ISO 3166 codes it may send to; unset: everywhere."""
     queue_limit: int = 0
     """Most segments that may wait for each of its senders; 0: no limit."""
+    previous_token: str | None = None
+    """The auth token before this one, good as well for as long as it stands here."""
+    callbacks: CallbackOptions = CallbackOptions()
 
     def __post_init__(self) -> None:
         if from_any(self.sid) is None:
             raise ValueError("sid must be AC and 32 hex digits")
         if not self.auth_token:
             raise ValueError("auth_token may not be empty")
+        if self.callbacks.url is not None:
+            parse_url(self.callbacks.url)
+            if not self.callbacks.secrets:
+                raise ValueError("an account-wide URL needs a secret: callbacks.secrets")
 
     def __repr__(self) -> str:
         return f"AccountSettings(sid={self.sid!r})"

@@ -8,7 +8,10 @@ from urllib.parse import parse_qsl
 import msgspec
 from twilio.request_validator import RequestValidator
 
+ACCOUNT: Final = "0a" * 16
 TOKEN: Final = "token of the first"
+SENDER: Final = "+15005550006"
+RECIPIENT: Final = "+15551230000"
 WAIT: Final = 5.0
 
 
@@ -31,6 +34,8 @@ class App:
         self.told: list[Told] = []
         self.answer: Callable[[str], int] = lambda status: 204
         """HTTP status by the message's status."""
+        self.headers: dict[str, str] = {}
+        """Sent with every answer."""
         self.url = ""
         self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -78,7 +83,8 @@ class App:
                 }
                 body = (await reader.readexactly(int(headers["content-length"]))).decode()
                 status = self._take(headers, dict(parse_qsl(body, keep_blank_values=True)))
-                writer.write(f"HTTP/1.1 {status} Said\r\nContent-Length: 0\r\n\r\n".encode())
+                extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+                writer.write(f"HTTP/1.1 {status} Said\r\n{extra}Content-Length: 0\r\n\r\n".encode())
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 

@@ -22,27 +22,33 @@ from tidings.clock import SECOND, Clock, SystemClock
 from tidings.gateway.dispatch import DispatchSettings
 from tidings.gateway.routes import Route
 from tidings.lifecycle import Kind, Status
-from tidings.model import Event, Order, Segment, Standing
+from tidings.model import (
+    Attempt,
+    Callback,
+    CallbackOptions,
+    CallbackState,
+    Event,
+    Order,
+    Segment,
+    Standing,
+    Target,
+)
 from tidings.settings import AccountSettings, Server, Settings
-from tidings.store.base import Change, StoreError
+from tidings.store.base import CallbackKey, Change, StoreError
 from tidings.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
-    from tests.gateway.application import TOKEN, App
+    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT, App
     from tests.gateway.centre import Asked, Centre
 else:
-    from application import TOKEN, App
+    from application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT, App
     from centre import Asked, Centre
 
 __all__ = ["App", "Asked", "Bench", "Centre", "Site", "WatchedStore"]
 
 T = TypeVar("T")
 
-WAIT = 5.0
-ACCOUNT = "0a" * 16
-SENDER = "+15005550006"
 SECOND_SENDER = "+15005550007"
-RECIPIENT = "+15551230000"
 
 
 class WatchedStore(SqliteStore):
@@ -166,6 +172,19 @@ class Site:
 
         return await self._wait("", parked, f"{number} parked")
 
+    async def until_callback(self, message_id: str, state: CallbackState, target: Target) -> Callback:
+        """Wait until a callback of a message to this target is kept in a state; the first such one."""
+
+        async def kept() -> Callback | None:
+            callbacks = await self.store.callbacks(message_id)
+            return next((one for one in callbacks if one.state is state and one.target is target), None)
+
+        return await self._wait(message_id, kept, f"a callback {state}")
+
+    async def attempts(self, callback: Callback) -> list[Attempt]:
+        key = CallbackKey(callback.message_id, callback.number, callback.target)
+        return await self.store.attempts(ACCOUNT, key)
+
     async def until_all_is_told(self) -> None:
         """Wait until no callback is owed, and that is kept."""
 
@@ -173,6 +192,10 @@ class Site:
             return None if self.gateway.delivery.outstanding else True
 
         await self._wait("", told, "nothing owed")
+
+    async def until_so(self, check: Callable[[], Awaitable[T | None]], what: str) -> T:
+        """Wait until `check`, made after every commit, finds something."""
+        return await self._wait("", check, what)
 
     async def _wait(self, message_id: str, check: Callable[[], Awaitable[T | None]], what: str) -> T:
         try:
@@ -195,6 +218,8 @@ class Bench:
         self.clock = WoundClock()
         self.callbacks: dict[str, Any] = {}
         """Settings of the callback room; a process of its own takes a third of a second to start."""
+        self.options = CallbackOptions()
+        """How the account wants to be told."""
         self._path = path
         self._stack = stack
         self._images = 0
@@ -226,7 +251,11 @@ class Bench:
             server=Server(drain=0.1),
             account=(
                 AccountSettings(
-                    sid=ACCOUNT, auth_token=TOKEN, numbers=(SENDER, SECOND_SENDER), queue_limit=queue_limit
+                    sid=ACCOUNT,
+                    auth_token=TOKEN,
+                    numbers=(SENDER, SECOND_SENDER),
+                    queue_limit=queue_limit,
+                    callbacks=self.options,
                 ),
             ),
             carrier=carriers,

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidings.callbacks import delivery
+from tidings.callbacks import breaker, delivery
+from tidings.clock import SECOND
 from tidings.lifecycle import Status
 from tidings.model import CallbackState
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second attempt after milliseconds."""
+    """A second round after milliseconds, and a host that is soon probed."""
     monkeypatch.setattr(delivery, "RETRY_AFTER", (0.01, 0.02))
+    monkeypatch.setattr(breaker, "SHORTEST_PAUSE", SECOND // 50)
 
 
 async def test_a_refused_callback_is_tried_again_and_the_next_one_waits_for_it(bench: "Bench") -> None:
@@ -71,7 +73,7 @@ async def test_many_messages_with_a_moody_application_all_in_order_and_exactly_o
     for message in messages:
         await bench.app.hears(message, "sent", "delivered")
     await site.until_all_is_told()
-    assert await site.store.owing_hosts() == []
+    assert await site.store.owing() == []
 
 
 async def test_more_messages_than_the_window_holds(bench: "Bench") -> None:
@@ -87,7 +89,7 @@ async def test_more_messages_than_the_window_holds(bench: "Bench") -> None:
     for message in messages:
         await bench.app.hears(message, "sent", "delivered")
     await site.until_all_is_told()
-    assert await site.store.owing_hosts() == []
+    assert await site.store.owing() == []
 
 
 async def test_an_application_that_answers_one_message_badly_holds_up_no_other(bench: "Bench") -> None:

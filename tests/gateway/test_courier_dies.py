@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidings import apart
-from tidings.callbacks import delivery
+from tidings.callbacks import lanes
 from tidings.callbacks.courier import Courier
 from tidings.lifecycle import Status
 
@@ -30,7 +30,7 @@ def courier_of(site: "Site") -> int:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaced, and told again, at once."""
     monkeypatch.setattr(apart, "RESTART_AFTER", 0.0)
-    monkeypatch.setattr(delivery, "AFTER_A_FAULT", 0.01)
+    monkeypatch.setattr(lanes, "AFTER_A_FAULT", 0.01)
 
 
 @pytest.mark.parametrize("at_call", [1, 25])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidings.callbacks import delivery
+from tidings.callbacks import delivery, lanes
 from tidings.gateway import dispatch, lane
 from tidings.lifecycle import Kind, Status
 from tidings.store.base import Change, OwedCallback, StoreError
@@ -26,7 +26,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lane goes on soon after a fault."""
     monkeypatch.setattr(lane, "AFTER_A_FAULT", 0.05)
     monkeypatch.setattr(dispatch, "AFTER_A_FAULT", 0.05)
-    monkeypatch.setattr(delivery, "AFTER_A_FAULT", 0.05)
+    monkeypatch.setattr(lanes, "AFTER_A_FAULT", 0.05)
 
 
 async def flow(site: "Site") -> None:
@@ -138,10 +138,10 @@ async def test_callbacks_that_cannot_be_read_for_a_while_are_read_again(
     failures = iter([True])
     due_callbacks = type(site.store).due_callbacks
 
-    async def failing(store: "WatchedStore", host: str, now: int, limit: int) -> list[OwedCallback]:
+    async def failing(store: "WatchedStore", host: str, account: str, now: int, limit: int) -> list[OwedCallback]:
         if next(failures, False):
             raise StoreError("the disk is slow")
-        return await due_callbacks(store, host, now, limit)
+        return await due_callbacks(store, host, account, now, limit)
 
     monkeypatch.setattr(type(site.store), "due_callbacks", failing)
     centre.answer_all()

@@ -47,7 +47,7 @@ class Queue:
         return found
 
     def window(self, capacity: int = 1000, *, new: bool = False) -> Window[Item]:
-        return Window(capacity, self.load, lambda: not self.later, new=new)
+        return Window(lambda: capacity, self.load, lambda: not self.later, new=new)
 
     def settle(self, window: Window[Item], item: Item) -> None:
         del self.items[item.id]

@@ -50,7 +50,7 @@ class Lane:
         self, sender: Sender, carrier: Carrier, store: Store, clock: Clock, *, window: int, failover_after: float
     ) -> None:
         self.carrier = carrier
-        self.window: Window[Work] = Window(window, self._load)
+        self.window: Window[Work] = Window(lambda: window, self._load)
         self._sender = sender
         self._store = store
         self._clock = clock

@@ -11,7 +11,7 @@ The messages that are being worked on are kept in memory, up to a limit; the res
 import asyncio
 import logging
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from tidings.clock import Clock
 from tidings.lifecycle import FINAL, Kind, SegmentState, Status, advance, fold
-from tidings.model import Callback, CallbackState, Event, Message, Segment, Standing
+from tidings.model import Callback, CallbackState, Event, Message, Segment, Standing, Target
 from tidings.store.base import Change, Kept, OwedCallback, Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -50,8 +50,8 @@ class Evidence(msgspec.Struct, frozen=True):
 class Teller(Protocol):
     """Where owed callbacks go once they are kept (`callbacks.delivery`)."""
 
-    def host(self, message: Message, event: Event) -> str | None:
-        """The host that is to be told of `event`; None when nobody asked to be."""
+    def owing(self, message: Message, event: Event) -> Sequence[tuple[Target, str]]:
+        """Which hosts are to be told of `event`, and as what."""
         ...
 
     def offer(self, owed: OwedCallback) -> None: ...
@@ -131,13 +131,13 @@ class Ledger:
         if event.moved:
             for listener in self.moved:
                 listener(kept.message, before, after)
-            self._owe(kept, event, change, owed)
+        self._owe(kept, event, change, owed)
 
     def _owe(self, kept: Kept, event: Event, change: Change, owed: list[OwedCallback]) -> None:
-        host = self._teller.host(kept.message, event)
-        if host is not None:
+        for target, host in self._teller.owing(kept.message, event):
+            at = event.at
             callback = Callback(
-                event.message_id, event.number, event.account, host, CallbackState.OWED, event.at, event.at
+                event.message_id, event.number, target, event.account, host, CallbackState.OWED, at, at, at
             )
             change.callbacks.append(callback)
             owed.append(OwedCallback(callback, kept.message, event))

@@ -33,23 +33,35 @@ class Item(Protocol):
 T = TypeVar("T", bound=Item)
 
 
+class Tally:
+    """Counts what several windows hold together."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Window(Generic[T]):
     """
     Args:
-        capacity: items held at the most.
+        capacity: says how many items may be held at the most; it may change its mind.
         load: (limit) → up to that many items that may go now, oldest first, held ones among them.
         complete: after a load that came back short: whether what is held is all there is, now or later.
         new: the queue is known to be empty.
+        tally: counts what this window holds, and perhaps others'.
     """
 
     def __init__(
         self,
-        capacity: int,
+        capacity: Callable[[], int],
         load: Callable[[int], Awaitable[Sequence[T]]],
         complete: Callable[[], bool] = lambda: True,
         *,
         new: bool = False,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self._capacity = capacity
         self._load = load
         self._is_complete = complete
@@ -80,7 +92,7 @@ class Window(Generic[T]):
         held = self._held.get(item.id)
         if held is not None:
             held.merge(item)
-        elif self._complete and len(self._held) < self._capacity:
+        elif self._complete and len(self._held) < self._capacity():
             self._take_in(item)
         elif self._meanwhile is not None:
             self._meanwhile.append(item)
@@ -94,7 +106,8 @@ class Window(Generic[T]):
 
     def release(self, id: str) -> None:
         """A held item is settled."""
-        self._held.pop(id, None)
+        if self._held.pop(id, None) is not None:
+            self._tally.count -= 1
         if self._meanwhile is not None:
             self._gone.add(id)
         if self._stale:
@@ -104,6 +117,14 @@ class Window(Generic[T]):
         """A held item goes on in the store, and may not go yet."""
         self._complete = False
         self.release(id)
+
+    def shed(self) -> None:
+        """Hold no more of what waits than is being worked on: the rest is in the store, and comes again."""
+        for _, item in self._ready:
+            del self._held[item.id]
+        self._tally.count -= len(self._ready)
+        self._ready.clear()
+        self.look_again()
 
     def look_again(self) -> None:
         """The store holds something that is not here."""
@@ -132,7 +153,7 @@ class Window(Generic[T]):
     async def take(self) -> T:
         """The next item; it stays held until `release` or `leave`. For one worker only."""
         while not self._ready:
-            if self._stale and len(self._held) < self._capacity:
+            if self._stale and len(self._held) < self._capacity():
                 await self._refill()
             else:
                 self._wake.clear()
@@ -143,7 +164,7 @@ class Window(Generic[T]):
         self._stale = False
         self._meanwhile = []
         self._gone.clear()
-        limit = len(self._held) + min(BATCH, self._capacity - len(self._held))
+        limit = len(self._held) + min(BATCH, self._capacity() - len(self._held))
         try:
             items = await self._load(limit)
         except BaseException:
@@ -155,7 +176,7 @@ class Window(Generic[T]):
             if item.id not in self._held and item.id not in self._gone:
                 self._take_in(item)
         fresh = self._merge(meanwhile)
-        if len(items) >= limit or len(self._held) + len(fresh) > self._capacity:
+        if len(items) >= limit or len(self._held) + len(fresh) > self._capacity():
             self._stale = True
         elif not self._stale and not self._admit(fresh):
             self._stale = bool(fresh)
@@ -185,5 +206,6 @@ class Window(Generic[T]):
 
     def _take_in(self, item: T) -> None:
         self._held[item.id] = item
+        self._tally.count += 1
         heapq.heappush(self._ready, (item.order, item))
         self._wake.set()

@@ -1,0 +1,220 @@
+"""What one account is owed at one host: the chains of its messages, in order, and the task that sees to them.
+
+Each message has a chain of what it is still owed; only the head of a chain is told, and the next one only once the
+outcome of the head is on disk. After a crash the head is told again, with the same idempotency token, and nothing
+after it has been told yet: at least once, and in order (promise 5). A lane holds a window of its chains in memory;
+while its host is out of reach it holds but one.
+"""
+
+import asyncio
+import logging
+from asyncio import Task
+from collections import deque
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from tidings.callbacks.breaker import BreakerState, Health
+from tidings.callbacks.host import Host, Permit
+from tidings.clock import SECOND
+from tidings.model import Callback, CallbackState
+from tidings.store.base import Change, OwedCallback, StoreError
+from tidings.work.window import BATCH, Window
+
+if TYPE_CHECKING:
+    from tidings.callbacks.delivery import Delivery
+
+log = logging.getLogger(__name__)
+
+AFTER_A_FAULT: Final = 5.0
+"""Seconds until a callback is tried again whose attempt failed on our side."""
+UNPROVEN: Final = 2
+"""Messages that a lane holds whose host has yet to take a callback; more come with its first success."""
+
+
+def chain_id(message_id: str, target: str) -> str:
+    return message_id + target
+
+
+class Chain:
+    """All that one message still owes one target, in order."""
+
+    __slots__ = ("id", "owed")
+
+    def __init__(self, owed: OwedCallback) -> None:
+        self.id = chain_id(owed.callback.message_id, owed.callback.target)
+        self.owed = deque([owed])
+
+    @property
+    def order(self) -> tuple[int, str]:
+        return self.owed[0].callback.due_at, self.id
+
+    def merge(self, other: "Chain") -> None:
+        last = self.owed[-1].callback.number if self.owed else 0
+        self.owed.extend(owed for owed in other.owed if owed.callback.number > last)
+
+
+class Lane:
+    """Implements `host.Hosted`."""
+
+    def __init__(self, delivery: "Delivery", host: Host, account: str, *, new: bool) -> None:
+        """`new`: nothing is owed yet."""
+        self.host = host
+        self.account = account
+        self.outstanding = 0
+        """Owed and not settled, in memory and outside: exact, since every commit passes here."""
+        self.under_way = 0
+        """Rounds."""
+        self._delivery = delivery
+        self._window: Window[Chain] = Window(
+            self._capacity, self._load, self._holds_all, new=new, tally=delivery.held
+        )
+        self._tasks: set[Task[None]] = set()
+        self._loop_task: Task[None] | None = None
+        self._requeued: set[str] = set()
+        """Chains that were owed something again while they were held."""
+        self._stopping = False
+
+    def start(self) -> None:
+        self._loop_task = asyncio.create_task(self._run(), name=f"callbacks to {self.host.name}")
+
+    async def stop(self) -> None:
+        self._stopping = True
+        self.end()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def end(self) -> None:
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+        self._window.close()
+
+    # --- what comes in
+    def offer(self, owed: OwedCallback) -> None:
+        self.outstanding += 1
+        self._window.offer(Chain(owed))
+
+    def requeued(self, chains: Sequence[str]) -> None:
+        """For each, a callback of that chain is owed again; the store has it."""
+        self.outstanding += len(chains)
+        self._requeued.update(chain for chain in chains if self._window.held(chain) is not None)
+        self._window.look_again()
+
+    def look_again(self) -> None:
+        self._window.look_again()
+
+    def shed(self) -> None:
+        """The host is out of reach: what waits for it can wait in the store."""
+        self._window.shed()
+        self._keep(self._give_up_overdue())
+
+    # --- the window
+    def _capacity(self) -> int:
+        if self.host.breaker.health is Health.PROVEN:
+            return max(UNPROVEN, self._delivery.room)
+        return UNPROVEN if self.host.state is BreakerState.CLOSED else 1
+
+    def _holds_all(self) -> bool:
+        return self.outstanding == sum(len(chain.owed) for chain in self._window.all_held())
+
+    async def _load(self, limit: int) -> Sequence[Chain]:
+        now = self._delivery.clock.now()
+        due = await self._delivery.store.due_callbacks(self.host.name, self.account, now, limit)
+        next_due = await self._delivery.store.next_callback_due(self.host.name, self.account, now)
+        if next_due is not None:
+            self._window.look_again_in((next_due - now) / SECOND)
+        return _chains(due)
+
+    # --- the work
+    async def _run(self) -> None:
+        while True:
+            try:
+                chain = await self._window.take()
+            except StoreError as error:
+                log.error("callbacks to %s: %s", self.host.name, error)
+                await asyncio.sleep(AFTER_A_FAULT)
+                continue
+            permit = await self.host.admit(self)
+            self._keep(self._work_off(chain, permit))
+
+    async def _work_off(self, chain: Chain, permit: Permit) -> None:
+        """Tell the head of a chain."""
+        delivery = self._delivery
+        try:
+            try:
+                change, callback = await delivery.tell(chain.owed[0], self.host, permit)
+            finally:
+                # The commit that follows is none of the host's business: somebody else may be told meanwhile.
+                self.host.leave(self, permit)
+            await delivery.store.commit(change)
+        except Exception:
+            # Perhaps told, but not kept: it will be told again.
+            self._leave(chain, AFTER_A_FAULT)
+            raise
+        if callback.state is CallbackState.RETRYING:
+            self._leave(chain, (callback.due_at - delivery.clock.now()) / SECOND)
+            return
+        chain.owed.popleft()
+        self._settled([callback])
+        if chain.owed:
+            self._window.put_back(chain)
+            return
+        self._window.release(chain.id)
+        if chain.id in self._requeued:
+            self._requeued.discard(chain.id)
+            self._window.look_again()
+        if self.outstanding == 0:
+            delivery.drop(self)
+
+    def _leave(self, chain: Chain, seconds: float) -> None:
+        """A chain goes on in the store, to be looked for after so many seconds."""
+        self._requeued.discard(chain.id)
+        self._window.leave(chain.id)
+        self._window.look_again_in(seconds)
+
+    async def _give_up_overdue(self) -> None:
+        """Give up, without another attempt, what has waited for a host out of reach for as long as it may."""
+        delivery = self._delivery
+        while self.host.state is not BreakerState.CLOSED and not self._stopping:
+            until = delivery.clock.now() - delivery.patience
+            overdue = await delivery.store.due_callbacks(self.host.name, self.account, until, BATCH)
+            change = Change()
+            change.outcomes.extend(
+                delivery.given_up(owed.callback, None, self.host.breaker.last_error)
+                for chain in _chains(overdue)
+                if self._window.held(chain.id) is None
+                for owed in chain.owed
+                if owed.callback.owed_since <= until
+            )
+            if not change.outcomes:
+                return
+            await delivery.store.commit(change)
+            self._settled(change.outcomes)
+
+    def _settled(self, callbacks: Sequence[Callback]) -> None:
+        self.outstanding -= len(callbacks)
+        for callback in callbacks:
+            self._delivery.settled(callback)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it run, and log what it dies of."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("callbacks to %s: %s", self.host.name, error, exc_info=error)
+
+
+def _chains(owed: Iterable[OwedCallback]) -> list[Chain]:
+    """Owed callbacks, those of one chain together and in order."""
+    chains: dict[str, Chain] = {}
+    for one in owed:
+        known = chains.get(chain_id(one.callback.message_id, one.callback.target))
+        if known is None:
+            chain = Chain(one)
+            chains[chain.id] = chain
+        else:
+            known.owed.append(one)
+    return list(chains.values())
