@@ -1,6 +1,7 @@
-"""A real server for the tests of this room: uvicorn on a free port; real store, ledger and submitter behind it.
+"""A real server for the tests of this room: uvicorn on a free port; behind it store, ledger, submitter, replays.
 
-No carrier: tests say themselves, through the ledger, what one would have said.
+No carrier: tests say themselves, through the ledger, what one would have said. Nobody is told anything either: the
+delivery room is never started, so what is owed stays owed.
 """
 
 import asyncio
@@ -11,11 +12,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import msgspec
 import pytest
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from twilio.rest import Client
 
+from tidings.callbacks.attempt import Terms
+from tidings.callbacks.breaker import HostReport
+from tidings.callbacks.delivery import Delivery, DeliverySettings
+from tidings.callbacks.replays import Replays
+from tidings.callbacks.round import InProcess
 from tidings.clock import SECOND
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
@@ -23,9 +30,10 @@ from tidings.gateway.optout import OptOuts
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes
 from tidings.gateway.submit import Submitted, Submitter
+from tidings.ids import new_id
 from tidings.lifecycle import SegmentState
-from tidings.model import Account, Event, Message, Order, Segment, Sender
-from tidings.store.base import Change, Kept, OwedCallback
+from tidings.model import Account, Attempt, Callback, CallbackState, Order, Replay, Segment, Sender, Target
+from tidings.store.base import CallbackFilter, CallbackKey, Change, Kept
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.app import build
 from tidings.web.gateway import Readiness
@@ -35,6 +43,7 @@ T = TypeVar("T")
 ACCOUNT = Account("0a" * 16, "first", "token of the first", 0)
 OTHER = Account("0b" * 16, "second", "token of the second", 0)
 CLOSED = Account("0c" * 16, "closed", "token of the closed", 0, active=False)
+HOST = "https://app.example.com:443"
 SENDERS = (
     Sender("+15005550006", ACCOUNT.id),
     Sender("+15005550007", ACCOUNT.id),
@@ -51,14 +60,6 @@ class ManualClock:
 
     def now(self) -> int:
         return self.time
-
-
-class _NobodyToTell:
-    def host(self, message: Message, event: Event) -> str | None:
-        return None
-
-    def offer(self, owed: OwedCallback) -> None:
-        raise AssertionError("nothing is owed to anybody")
 
 
 class _Outbox:
@@ -116,7 +117,10 @@ class Site:
         self.store = SqliteStore(path / "tidings.db")
         self.accounts = Recent(self.store.account, self.clock)
         self.api_keys = Recent(self.store.api_key, self.clock)
-        self.ledger = Ledger(self.store, self.clock, _NobodyToTell())
+        attempts = InProcess(Terms(False, (), (), (), connections=1, per_host=1, user_agent="Tidings"))
+        self.delivery = Delivery(self.store, attempts, self.accounts, self.clock, DeliverySettings())
+        self.replays = Replays(self.store, self.delivery, self.clock)
+        self.ledger = Ledger(self.store, self.clock, self.delivery)
         self.outbox = _Outbox()
         self.opt_outs = OptOuts(self.store)
         depths = QueueDepths()
@@ -133,6 +137,7 @@ class Site:
             self.outbox,
         )
         self.draining = False
+        self.public_url = ""
         self.up: Readiness = {"store": True, "carriers": {"main": True, "reserve": False}}
         self.failure: Exception | None = None
         self.orders: list[Order] = []
@@ -151,6 +156,15 @@ class Site:
             raise self.failure
         return await self._submitter.submit(account, order)
 
+    async def replay(self, account: str, where: CallbackFilter) -> Replay:
+        return await self.replays.all(account, where)
+
+    async def replay_one(self, account: str, key: CallbackKey) -> Callback:
+        return await self.replays.one(account, key)
+
+    def hosts(self, account: str) -> list[HostReport]:
+        return self.delivery.hosts(account)
+
     def unknown_after(self, recipient: str) -> int:
         return 3600
 
@@ -166,6 +180,70 @@ class Site:
             await self.store.commit(change)
 
         self.run(commit())
+
+    def owe(self, message: str, number: int = 1, **changes: Any) -> Callback:
+        """Keep a callback of an event of a message of the first account: one given up, but for the changes."""
+        now = self.clock.now()
+        usual = Callback(
+            message_id=message,
+            number=number,
+            target=Target.MESSAGE,
+            account=ACCOUNT.id,
+            host=HOST,
+            state=CallbackState.GIVEN_UP,
+            created_at=now,
+            owed_since=now,
+            due_at=now,
+            attempts=1,
+            response=500,
+            error=11200,
+            done_at=now,
+        )
+        callback = msgspec.structs.replace(usual, **changes)
+        change = Change()
+        change.callbacks.append(callback)
+        self.commit(change)
+        return callback
+
+    def attempt(self, callback: Callback, ordinal: int = 1, **changes: Any) -> Attempt:
+        """Keep an attempt at a callback: one that was answered with 500, but for the changes."""
+        now = self.clock.now()
+        usual = Attempt(
+            id=new_id(now),
+            message_id=callback.message_id,
+            number=callback.number,
+            target=callback.target,
+            account=callback.account,
+            ordinal=ordinal,
+            at=now,
+            connected=1500,
+            first_byte=20_250,
+            elapsed=21_000,
+            method="POST",
+            url="https://user:secret@app.example.com/status?of=all",
+            headers="Content-Type: application/x-www-form-urlencoded; charset=UTF-8\n"
+            "X-Twilio-Signature: c2lnbmF0dXJl",
+            body="MessageStatus=sent&To=%2B15551230000",
+            response=500,
+            response_headers="Content-Type: text/html\nServer: nginx",
+            response_body="<h1>Oops</h1>",
+            error=11200,
+            detail="redirected once",
+        )
+        attempt = msgspec.structs.replace(usual, **changes)
+        change = Change()
+        change.attempts.append(attempt)
+        self.commit(change)
+        return attempt
+
+    def until_ended(self, replay: str) -> None:
+        """Until a replay has made owed all that it found."""
+
+        async def ended() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task.get_name() == f"replay {replay}"]
+            await asyncio.gather(*tasks)
+
+        self.run(ended())
 
     def say(self, sid: str, *said: Evidence) -> None:
         """Let a carrier's evidence come for a message that has one segment."""
@@ -189,6 +267,10 @@ class Site:
         auth = ("AC" + account.id, account.auth_token) if account else None
         return httpx.Client(base_url=self.url, auth=auth)
 
+    def other(self) -> httpx.Client:
+        """The plain client of another account."""
+        return self.http(OTHER)
+
 
 @pytest.fixture(scope="session")
 def web_server() -> Iterator[Server]:
@@ -204,6 +286,7 @@ def site(web_server: Server, tmp_path: Path) -> Iterator[Site]:
     site.run(site.open())
     yield site
     web_server.app = None
+    site.run(site.replays.stop())
     site.run(site.store.close())
 
 

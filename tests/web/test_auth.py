@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tidings.clock import SECOND
+from tidings.clock import HOUR, SECOND
 from tidings.errors import Problem
 from tidings.gateway.recent import Recent
 from tidings.model import Account, ApiKey
@@ -33,7 +33,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 @pytest.fixture
 def authenticator(store: SqliteStore, clock: "ManualClock") -> Authenticator:
-    return Authenticator(Recent(store.account, clock), Recent(store.api_key, clock))
+    return Authenticator(Recent(store.account, clock), Recent(store.api_key, clock), clock)
 
 
 def header(user: str, password: str) -> bytes:
@@ -94,3 +94,22 @@ async def test_what_was_read_a_moment_ago_is_not_read_again(
     await authenticator.account(right)
     await store.put_account(msgspec.structs.replace(ACCOUNT, auth_token="new token"))
     assert (await authenticator.account(right)).auth_token == "old token"
+
+
+async def test_a_rotated_token_is_good_until_the_overlap_ends(
+    store: SqliteStore, authenticator: Authenticator, clock: "ManualClock"
+) -> None:
+    until = clock.now() + HOUR
+    rotated = msgspec.structs.replace(
+        ACCOUNT, auth_token="new token", previous_token="old token", previous_until=until
+    )
+    await store.put_account(rotated)
+    old, new = header("AC" + ACCOUNT.id, "old token"), header("AC" + ACCOUNT.id, "new token")
+    clock.time = until - 1
+    for authorization in (old, new):
+        assert await authenticator.account(authorization) == rotated
+    assert await refusal(authenticator, header("AC" + ACCOUNT.id, "older token")) == 20003
+    # The account is remembered still: it is the time that counts.
+    clock.time = until
+    assert await refusal(authenticator, old) == 20003
+    assert await authenticator.account(new) == rotated

@@ -7,7 +7,7 @@ from starlette.types import Message
 
 from tidings.errors import Problem
 from tidings.web.twilio import refuse
-from tidings.web.wire import MAX_PARAMETERS, Answer, Endpoint, Request, json_answer, parse_form
+from tidings.web.wire import MAX_PARAMETERS, Answer, Endpoint, Request, base_url, json_answer, parse_form
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
@@ -60,6 +60,27 @@ def test_whatever_comes_is_parameters_or_a_problem(raw: bytes) -> None:
         assert problem.http in (400, 413, 422)
     else:
         assert len(params) <= raw.count(b"&") + 1
+
+
+async def nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize(
+    ("public_url", "scheme", "headers", "base"),
+    [
+        ("", "http", [(b"host", b"sms.example.com:8080")], "http://sms.example.com:8080"),
+        ("", "https", [(b"host", b"[::1]")], "https://[::1]"),
+        ("", "http", [], "http://localhost"),
+        ("https://sms.example.com", "http", [(b"host", b"10.0.0.1")], "https://sms.example.com"),
+        ("https://example.com/sms/", "http", [(b"host", b"10.0.0.1")], "https://example.com/sms"),
+    ],
+)
+def test_absolute_urls_begin_with_what_is_set_or_what_was_asked(
+    public_url: str, scheme: str, headers: list[tuple[bytes, bytes]], base: str
+) -> None:
+    scope = {"method": "GET", "path": "/", "query_string": b"", "headers": headers, "scheme": scheme}
+    assert base_url(Request(scope, nothing), public_url) == base
 
 
 async def test_a_client_that_goes_away_is_not_answered() -> None:

@@ -7,16 +7,18 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from tidings.dialects.twilio_monitor import ALERTS
 from tidings.errors import Problem
-from tidings.web import own, twilio
+from tidings.web import callbacks, monitor, own, twilio
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
 from tidings.web.wire import Answer, Endpoint, Handler, Request
 
 
 def build(gateway: Gateway) -> ASGIApp:
-    authenticator = Authenticator(gateway.accounts, gateway.api_keys)
-    routes = [*twilio.routes(gateway, authenticator), *own.routes(gateway, authenticator)]
+    authenticator = Authenticator(gateway.accounts, gateway.api_keys, gateway.clock)
+    rooms = (twilio, monitor, own, callbacks)
+    routes = [route for room in rooms for route in room.routes(gateway, authenticator)]
     return Router(routes, redirect_slashes=False, default=_nowhere)
 
 
@@ -25,7 +27,8 @@ async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await WebSocketClose()(scope, receive, send)
         return
-    ours = scope["path"].startswith(("/v1/", "/health/"))
+    path = scope["path"]
+    ours = path.startswith(("/v1/", "/health/")) and not path.startswith(ALERTS)
     not_found: dict[str, Handler] = {scope["method"]: _not_found}
     endpoint = Endpoint(not_found, own.refuse) if ours else Endpoint(not_found, twilio.refuse, twilio.stamp)
     await endpoint(scope, receive, send)

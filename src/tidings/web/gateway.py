@@ -2,11 +2,12 @@
 
 from typing import Protocol, TypedDict
 
+from tidings.callbacks.breaker import HostReport
 from tidings.clock import Clock
 from tidings.gateway.recent import Recent
 from tidings.gateway.submit import Submitted
-from tidings.model import Account, ApiKey, Order
-from tidings.store.base import Store
+from tidings.model import Account, ApiKey, Callback, Order, Replay
+from tidings.store.base import CallbackFilter, CallbackKey, Store
 
 
 class Readiness(TypedDict):
@@ -32,12 +33,32 @@ class Gateway(Protocol):
     def api_keys(self) -> Recent[ApiKey]: ...
 
     @property
+    def public_url(self) -> str:
+        """Where clients reach this gateway; "" where the settings do not say, and the request is to tell."""
+        ...
+
+    @property
     def draining(self) -> bool:
         """On its way down: what is under way is finished, and nobody should send more here."""
         ...
 
     async def submit(self, account: Account, order: Order) -> Submitted:
         """Take a message in; on disk once it returns. Raises Problem; then nothing is kept."""
+        ...
+
+    async def replay(self, account: str, where: CallbackFilter) -> Replay:
+        """Tell again what the filter finds. The replay is on disk once it returns, and goes on by itself."""
+        ...
+
+    async def replay_one(self, account: str, key: CallbackKey) -> Callback:
+        """Tell a callback again; it is owed once this returns.
+
+        Raises Problem: 20404 where there is none, 20009 while it is owed already.
+        """
+        ...
+
+    def hosts(self, account: str) -> list[HostReport]:
+        """The hosts at which the account is owed something."""
         ...
 
     def unknown_after(self, recipient: str) -> int:

@@ -1,20 +1,20 @@
 """Our own API over HTTP: the whole truth about a message, the feed of everything that happens, and health.
 
 The composition in `app` mounts these routes; `openapi.json`, beside this file, describes them for clients.
-Twilio's API has no words for most of this: history, evidence, raw receipts, attempts at callbacks, doubt.
 """
 
 import re
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from starlette.routing import BaseRoute, Route
 
-from tidings.clock import SECOND, iso
-from tidings.errors import CATALOGUE, Problem, words
-from tidings.ids import from_any, sid
+from tidings.clock import SECOND
+from tidings.dialects.own import callback_json, event_json, message_json, receipt_json, segment_json
+from tidings.errors import CATALOGUE, Problem
+from tidings.ids import from_any
 from tidings.lifecycle import Kind, SegmentState, Status
-from tidings.model import Account, Callback, Event, KeptReceipt, Message, Segment, Standing
+from tidings.model import Account, Message, Segment, Standing
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
 from tidings.web.wire import Answer, Endpoint, Request, json_answer, refusal_headers
@@ -23,7 +23,6 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 """Events a page of the feed."""
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
-_PASSWORD: Final = re.compile(r"(?<=://)[^/?#]*@")
 
 
 def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
@@ -129,90 +128,3 @@ class _Api:
             return None
         events = await self._store.events(standing.id)
         return "carrier_unknown" if any(event.kind is Kind.UNKNOWN for event in events) else "no_receipt"
-
-
-def message_json(message: Message, standing: Standing) -> dict[str, Any]:
-    return {
-        "id": message.id,
-        "sid": sid("SM", message.id),
-        "account": message.account,
-        "dialect": message.dialect,
-        "direction": message.direction,
-        "from": message.sender,
-        "to": message.recipient,
-        "body": message.body,
-        "encoding": message.encoding,
-        "segment_count": message.segments,
-        "status": standing.status,
-        "error": _error_json(standing.error),
-        "carrier": standing.carrier,
-        "tries": standing.tries,
-        "event_count": standing.events,
-        "validity": message.validity,
-        "callback_url": message.callback_url and _PASSWORD.sub("***@", message.callback_url),
-        "created_at": iso(message.created_at),
-        "updated_at": iso(standing.updated_at),
-        "sent_at": _time(standing.sent_at),
-        "due_at": _time(standing.due_at),
-    }
-
-
-def segment_json(segment: Segment) -> dict[str, Any]:
-    return {
-        "part": segment.part,
-        "state": segment.state,
-        "carrier": segment.carrier,
-        "carrier_id": segment.carrier_id,
-        "error": _error_json(segment.error),
-        "submitted_at": _time(segment.submitted_at),
-        "answered_at": _time(segment.answered_at),
-        "settled_at": _time(segment.settled_at),
-    }
-
-
-def event_json(event: Event) -> dict[str, Any]:
-    return {
-        "message_id": event.message_id,
-        "number": event.number,
-        "at": iso(event.at),
-        "kind": event.kind,
-        "status": event.status,
-        "moved": event.moved,
-        "applied": event.applied,
-        "part": event.part,
-        "error": _error_json(event.error),
-        "detail": event.detail,
-    }
-
-
-def receipt_json(kept: KeptReceipt) -> dict[str, Any]:
-    return {
-        "id": kept.id,
-        "carrier": kept.carrier,
-        "received_at": iso(kept.received_at),
-        "part": kept.part,
-        "raw": kept.raw,
-        "receipt": kept.receipt,
-    }
-
-
-def callback_json(callback: Callback) -> dict[str, Any]:
-    return {
-        "event": callback.number,
-        "host": callback.host,
-        "state": callback.state,
-        "attempts": callback.attempts,
-        "response": callback.response,
-        "error": _error_json(callback.error),
-        "created_at": iso(callback.created_at),
-        "due_at": iso(callback.due_at),
-        "done_at": _time(callback.done_at),
-    }
-
-
-def _error_json(code: int | None) -> dict[str, Any] | None:
-    return None if code is None else {"code": code, "message": words(code)}
-
-
-def _time(at: int | None) -> str | None:
-    return None if at is None else iso(at)

@@ -63,7 +63,7 @@ class _Messages:
             digest = sha256(msgspec.json.encode(sorted(params))).hexdigest()
             order = msgspec.structs.replace(order, idempotency_key=key, digest=digest)
         submitted = await self._gateway.submit(account, order)
-        headers = _ignored(ignored, submitted.message.id)
+        headers = ignored_parameters(ignored, submitted.message.id)
         if submitted.repeated:
             headers.append((b"idempotent-replayed", b"true"))
         return json_answer(201, message_json(submitted.message, submitted.standing), headers)
@@ -74,7 +74,8 @@ class _Messages:
         found = await self._gateway.store.messages(
             account.id, listing.where, listing.page_size + 1, listing.before
         )
-        return json_answer(200, page_json(account.id, listing, found), _ignored(listing.ignored, "a list"))
+        headers = ignored_parameters(listing.ignored, "a list")
+        return json_answer(200, page_json(account.id, listing, found), headers)
 
     async def fetch(self, request: Request) -> Answer:
         message, standing = await self._message(request)
@@ -114,7 +115,7 @@ def _idempotency_key(request: Request) -> str | None:
     return raw.decode("latin-1")
 
 
-def _ignored(names: tuple[str, ...], what: str) -> list[Header]:
+def ignored_parameters(names: tuple[str, ...], what: str) -> list[Header]:
     """Says which parameters had no effect: Twilio would keep silent about them."""
     if not names:
         return []

@@ -43,10 +43,11 @@ class Disconnected(Exception):
 class Request:
     """One HTTP request."""
 
-    __slots__ = ("_receive", "headers", "method", "path", "path_params", "query_string")
+    __slots__ = ("_receive", "headers", "method", "path", "path_params", "query_string", "scheme")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
+        self.scheme: str = scope.get("scheme", "http")
         self.path: str = scope["path"]
         self.path_params: dict[str, str] = scope.get("path_params", {})
         self.query_string: bytes = scope["query_string"]
@@ -100,6 +101,13 @@ def _decode(raw: bytes) -> str:
     if b"+" in raw:
         raw = raw.replace(b"+", b" ")
     return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+
+
+def base_url(request: Request, public_url: str) -> str:
+    """What stands before a path in an absolute URL: `[server] public_url`, or else whatever the client asked."""
+    if public_url:
+        return public_url.rstrip("/")
+    return f"{request.scheme}://{request.headers.get(b'host', b'localhost').decode('latin-1')}"
 
 
 def json_answer(

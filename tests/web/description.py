@@ -1,0 +1,24 @@
+"""Our own API's description, and answers held against it."""
+
+import json
+from importlib.resources import files
+from typing import Any, Final
+
+import httpx
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # it has no stubs
+
+DESCRIPTION: Final[dict[str, Any]] = json.loads(files("tidings.web").joinpath("openapi.json").read_bytes())
+
+
+def described(path: str, answer: httpx.Response, method: str = "get") -> Any:
+    """The answer's body, once it has been held against what the description says of it."""
+    responses = DESCRIPTION["paths"][path][method]["responses"]
+    response = responses[str(answer.status_code)]
+    if "$ref" in response:
+        response = DESCRIPTION["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    schema = response["content"][answer.headers["Content-Type"]]["schema"]
+    body = answer.json()
+    Draft202012Validator(
+        {"components": DESCRIPTION["components"], **schema}, format_checker=FormatChecker()
+    ).validate(body)
+    return body
