@@ -1,11 +1,16 @@
 """`tidings send` and `tidings listen`, against a gateway."""
 
+import base64
 import re
 import signal
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
+
+from tidings.callbacks.signing import twilio_signature, webhook_signature
 
 if TYPE_CHECKING:
     from tests.cli.executable import Ended, Inside, Running, Serving, complaint
@@ -44,6 +49,82 @@ def test_wrong_and_missing_signatures_are_flagged_and_refused(start: Callable[..
     listening.line(r"sent\\x1b\[2J .* SIGNATURE MISSING \(1 so far\)$")
     listening.line(r"SIGNATURE WRONG \(2 so far\)$")
     assert listening.stop() == 1
+
+
+KEY, SHARED = "webhooks_sharedkey_1", "a secret"
+SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
+JSON = {"Content-Type": "application/json; charset=utf-8"}
+
+
+def _posted(url: str, body: bytes, *, signed: bytes) -> httpx.Response:
+    """JSON, in a request whose signature covers the body `signed`."""
+    url = f"{url}/?bodySHA256={sha256(signed).hexdigest()}"
+    headers = {
+        **JSON,
+        "X-Twilio-Signature": twilio_signature(SHARED, url, (), "sha256"),
+        "X-Twilio-Webhooks-Signature-Settings": f"key={KEY},algorithm=HMAC_SHA256",
+    }
+    return httpx.post(url, content=body, headers=headers)
+
+
+def _told(url: str, at: str, signature: str) -> httpx.Response:
+    """As the account-wide URL is called."""
+    headers = {**JSON, "webhook-id": "an event", "webhook-timestamp": at, "webhook-signature": signature}
+    return httpx.post(url, content=b"{}", headers=headers)
+
+
+def test_each_way_to_sign_is_checked_to_the_end(start: Callable[..., Running]) -> None:
+    keys = ("--token", "ours", "--shared-key", f"{KEY}:{SHARED}", "--secret", SECRET)
+    listening = start("listen", "--port", "0", *keys)
+    url = listening.line(r"Listening on (http://\S+),")[1]
+    body = b'{"MessageStatus": "sent"}'
+    good = webhook_signature(SECRET, "an event", 1, b"{}")
+
+    answers = [
+        _posted(url, body, signed=body),
+        _posted(url, body.replace(b"sent", b"read"), signed=body),
+        _told(url, "1", f"v1,AAAA {good}"),
+        _told(url, "2", good),
+        _told(url, "soon", good),
+        httpx.get(url, params={"MessageStatus": "sent"}, headers={"X-Twilio-Signature": "AAAA"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [204, 403, 204, 403, 403, 403]
+    for line in (
+        "sent .* signature verified$",
+        r"read .* BODY NOT THE ONE THAT WAS SIGNED \(1 so far\)$",
+        r"\? .* signature verified$",
+        r"SIGNATURE WRONG \(2 so far\)  \(told before\)$",
+        r"SIGNATURE WITHOUT ITS TIME \(3 so far\)",
+        r"SIGNATURE WRONG \(4 so far\)$",
+    ):
+        listening.line(line)
+    assert listening.stop() == 1
+
+
+def test_a_key_that_is_not_given_is_named(start: Callable[..., Running]) -> None:
+    listening = start("listen", "--port", "0", "--token", "ours")
+    url = listening.line(r"Listening on (http://\S+),")[1]
+
+    assert (_posted(url, b"{}", signed=b"{}").status_code, _told(url, "1", "v1,AAAA").status_code) == (403, 403)
+
+    listening.line(rf"SIGNED WITH {KEY}, WHICH IS NOT GIVEN \(1 so far\)$")
+    listening.line(r"SIGNED WITH A SECRET \(whsec_…\) THAT IS NOT GIVEN \(2 so far\)$")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complained"),
+    [
+        (["--shared-key", KEY], "a shared key is given as ID:SECRET"),
+        (["--secret", "hush"], "a webhook secret begins with whsec_"),
+        (["--secret", "whsec_hush"], "24 to 64 bytes"),
+    ],
+)
+def test_what_is_no_key_is_one_line(arguments: list[str], complained: str, inside: Inside) -> None:
+    ended = inside("listen", "--port", "0", *arguments)
+
+    assert complained in complaint(ended)
+    assert ended.returncode == 2
 
 
 def test_a_message_that_ends_undelivered_ends_with_1_and_the_reason(gateway: Serving, tidings: Ended) -> None:

@@ -152,7 +152,17 @@ def test_help_lists_every_verb_without_loading_the_gateway() -> None:
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
 
     assert ended.returncode == 0
-    for verb in ("serve", "demo", "send", "listen", "smsc", "account", "explain"):
+    for verb in (
+        "serve",
+        "demo",
+        "send",
+        "listen",
+        "callbacks",
+        "explain-signature",
+        "smsc",
+        "account",
+        "explain",
+    ):
         assert f"\n  {verb} " in ended.stdout
 
 

@@ -19,11 +19,13 @@ VERBS: Final = {
     "demo": "Send one message through a whole gateway and watch it arrive.",
     "send": "Send a message through a running gateway.",
     "listen": "Receive status callbacks and check their signatures.",
+    "callbacks": "List callbacks, see each attempt, tell again what was given up.",
+    "explain-signature": "Say exactly what was signed in an attempt at a callback.",
     "smsc": "Run the simulated carrier alone: a test SMSC on a TCP port.",
-    "account": "Make accounts, list them, change their secrets.",
+    "account": "Make accounts, list them, change their secrets and callbacks.",
     "explain": "Say how a receipt's text or a PDU is read, and what it leads to.",
 }
-"""Module and command, and what it is for."""
+"""Verb, and what it is for. Module and command have its name, with _ for -."""
 
 
 class _Verbs(click.Group):
@@ -35,7 +37,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(import_module(f"tidings.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"tidings.cli.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

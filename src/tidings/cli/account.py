@@ -1,37 +1,47 @@
 """`tidings account`: accounts, their senders and secrets, in the store of a data directory or settings file.
 
+How an account is called back is `cli.account_callbacks`.
+
 The gateway may be running on that store: it takes up what changes within two seconds.
 """
 
-import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
 
 from tidings import phone, telemetry
-from tidings.cli.data import config_option, data_option, opened
-from tidings.clock import SystemClock, iso
-from tidings.ids import from_any, new_id, sid
+from tidings.cli.account_callbacks import callbacks
+from tidings.cli.accounts import in_store, known, refuse_configured
+from tidings.cli.data import config_option, data_option
+from tidings.clock import HOUR, SystemClock, iso
+from tidings.ids import new_id, sid
 from tidings.model import Account, ApiKey, Sender
-from tidings.settings import Settings, load
+from tidings.settings import load
 from tidings.store.base import Store
+
+LONGEST_OVERLAP: Final = 8760
+"""Hours: a year."""
 
 
 @click.group(
-    short_help="Make accounts, list them, change their secrets.",
+    short_help="Make accounts, list them, change their secrets and callbacks.",
     no_args_is_help=False,
     subcommand_metavar="VERB …",
 )
 def account() -> None:
-    """Make accounts, list them, and change their secrets.
+    """Make accounts, list them, change their secrets, and say how they are told of what happens.
 
     A gateway that runs on the same store takes up each change within two seconds.
     """
     telemetry.configure("warning")
+
+
+account.add_command(callbacks)
 
 
 @account.command()
@@ -54,7 +64,7 @@ def create(name: str, numbers: tuple[str, ...], data: Path, config: Path | None)
             await store.put_sender(Sender(sender, made.id))
         _print_credentials(made, senders)
 
-    _in_store(work, load(config), data, make=True)
+    in_store(work, load(config), data, make=True)
 
 
 @account.command("list")
@@ -64,36 +74,51 @@ def list_(data: Path, config: Path | None) -> None:
     """Print each account with its senders; auth tokens stay unseen."""
 
     async def work(store: Store) -> None:
-        for known in await store.accounts():
-            senders = " ".join(sender.address for sender in await store.senders(known.id)) or "no senders"
-            state = "" if known.active else "  not active"
-            click.echo(
-                f"{sid('AC', known.id)}  {iso(known.created_at)[:19]}Z  {known.name or '-'}  {senders}{state}"
-            )
+        for kept in await store.accounts():
+            senders = " ".join(sender.address for sender in await store.senders(kept.id)) or "no senders"
+            state = "" if kept.active else "  not active"
+            click.echo(f"{sid('AC', kept.id)}  {iso(kept.created_at)[:19]}Z  {kept.name or '-'}  {senders}{state}")
 
-    _in_store(work, load(config), data)
+    in_store(work, load(config), data)
 
 
-@account.command("rotate-token")
+@account.command("rotate-token", short_help="Give an account a new auth token.")
 @click.argument("account_sid", metavar="SID")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, LONGEST_OVERLAP),
+    default=0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long the old token stays good beside the new one.",
+)
 @data_option
 @config_option
-def rotate_token(account_sid: str, data: Path, config: Path | None) -> None:
-    """Give an account a new auth token. Requests with the old one are refused from then on.
+def rotate_token(account_sid: str, overlap: int, data: Path, config: Path | None) -> None:
+    """Give an account a new auth token. Requests with the old one are refused from then on, or after the overlap.
 
-    Callbacks are signed with the new one, those that are tried again included.
+    Callbacks are signed with the new one, those that are tried again included. During the overlap both tokens are
+    good for the API, and a callback that the application refuses with 400, 401 or 403 is sent again at once,
+    signed with the old one: gateway and application need not change at the same moment. Rotating once more ends
+    an overlap under way: only the token that is replaced last stays good.
     """
     settings = load(config)
-    if any(from_any(given.sid) == from_any(account_sid) for given in settings.account):
-        raise click.ClickException(f"{account_sid} is set in {config}: change its auth_token there")
+    refuse_configured(settings, account_sid, config, "its auth_token")
 
     async def work(store: Store) -> None:
-        known = await _known(store, account_sid)
-        rotated = msgspec.structs.replace(known, auth_token=secrets.token_hex(16))
+        kept, now = await known(store, account_sid), SystemClock().now()
+        rotated = msgspec.structs.replace(
+            kept,
+            auth_token=secrets.token_hex(16),
+            previous_token=kept.auth_token if overlap else None,
+            previous_until=now + overlap * HOUR if overlap else 0,
+        )
         await store.put_account(rotated)
         _print_credentials(rotated)
+        if overlap:
+            click.echo(f"the old one  stays good until {iso(rotated.previous_until)[:19]}Z")
 
-    _in_store(work, settings, data)
+    in_store(work, settings, data)
 
 
 @account.group()
@@ -110,23 +135,13 @@ def create_key(account_sid: str, name: str, data: Path, config: Path | None) -> 
     """Make an API key for an account. Its secret is shown now and never again."""
 
     async def work(store: Store) -> None:
-        known = await _known(store, account_sid)
+        owner = await known(store, account_sid)
         now, secret = SystemClock().now(), secrets.token_urlsafe(24)
-        made = ApiKey(new_id(now), known.id, name, sha256(secret.encode()).hexdigest(), now)
+        made = ApiKey(new_id(now), owner.id, name, sha256(secret.encode()).hexdigest(), now)
         await store.put_api_key(made)
-        click.echo(f"account SID  {sid('AC', known.id)}\nkey SID      {sid('SK', made.id)}\nsecret       {secret}")
+        click.echo(f"account SID  {sid('AC', owner.id)}\nkey SID      {sid('SK', made.id)}\nsecret       {secret}")
 
-    _in_store(work, load(config), data)
-
-
-def _in_store(
-    work: Callable[[Store], Awaitable[None]], settings: Settings, data: Path, *, make: bool = False
-) -> None:
-    async def run() -> None:
-        async with opened(settings, data, make=make) as store:
-            await work(store)
-
-    asyncio.run(run())
+    in_store(work, load(config), data)
 
 
 def _sender(given: str) -> str:
@@ -139,14 +154,6 @@ def _sender(given: str) -> str:
             click.get_current_context(),
         )
     return sender
-
-
-async def _known(store: Store, account_sid: str) -> Account:
-    account_id = from_any(account_sid)
-    known = await store.account(account_id) if account_id else None
-    if known is None:
-        raise click.ClickException(f"there is no account {account_sid} in this store (see tidings account list)")
-    return known
 
 
 def _print_credentials(account: Account, senders: Sequence[str] = ()) -> None:

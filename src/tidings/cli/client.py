@@ -1,23 +1,32 @@
-"""A client of a running gateway: sends through its Twilio API, follows a message through our own.
+"""A client of a running gateway: sends through its Twilio API; follows messages and callbacks through our own.
 
-`send` and `demo` use it. Whatever goes wrong is one line for the person who typed the command.
+`send`, `demo`, `callbacks` and `explain-signature` use it. Whatever goes wrong is one line for the person who
+typed the command.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import click
 import httpx
 
 from tidings.lifecycle import FINAL, Status
+from tidings.model import CallbackState
+
+Where = Mapping[str, str | list[str]]
+"""A filter of callbacks as our own API takes it: parameter → value, or the values of one that is repeated."""
 
 FIRST_LOOK: Final = 0.01
 LONGEST_LOOK: Final = 0.5
-"""Seconds between two looks at a history: it is looked at less often the longer nothing happens."""
+"""Seconds between two looks at what changes: it is looked at less often the longer nothing happens."""
 TIMEOUT: Final = 15.0
 """Seconds for one request."""
+OUTSTANDING: Final = (CallbackState.OWED, CallbackState.RETRYING)
+PAGE: Final = 100
+"""Callbacks asked for at a time."""
 
 
 class Client:
@@ -65,9 +74,64 @@ class Client:
             shown = len(events)
             await asyncio.sleep(wait)
 
-    async def _ask(self, method: str, path: str, form: dict[str, str] | None = None) -> dict[str, Any]:
+    # --- callbacks
+    async def callbacks(self, where: Where, limit: int) -> AsyncIterator[dict[str, Any]]:
+        """Up to `limit` callbacks, newest first, a page at a time."""
+        page: Where = where
+        while limit > 0:
+            answer = await self._ask("GET", "/v1/callbacks", query={**page, "limit": str(min(limit, PAGE))})
+            for callback in answer["callbacks"]:
+                yield callback
+            limit -= len(answer["callbacks"])
+            if answer["next"] is None:
+                return
+            page = {**where, "after": answer["next"]}
+
+    async def callback(self, id: str) -> dict[str, Any]:
+        """One callback with its attempts, `attempt_log`."""
+        return await self._ask("GET", f"/v1/callbacks/{quote(id, safe='')}")
+
+    async def hosts(self) -> list[dict[str, Any]]:
+        hosts: list[dict[str, Any]] = (await self._ask("GET", "/v1/callbacks/hosts"))["hosts"]
+        return hosts
+
+    async def replay_one(self, id: str) -> dict[str, Any]:
+        """The callback, owed again."""
+        return await self._ask("POST", f"/v1/callbacks/{quote(id, safe='')}/replay")
+
+    async def replay_all(self, where: Where) -> dict[str, Any]:
+        """The replay that was begun."""
+        return await self._ask("POST", "/v1/replays", where)
+
+    async def follow_callback(self, id: str) -> AsyncIterator[dict[str, Any]]:
+        """The callback as it is now, and then whenever something has changed; until it is done or given up."""
+        async for callback in self._follow(f"/v1/callbacks/{quote(id, safe='')}"):
+            yield callback
+            if callback["state"] not in OUTSTANDING:
+                return
+
+    async def follow_replay(self, id: str) -> AsyncIterator[dict[str, Any]]:
+        """The replay as it is now, and then whenever something has changed; until nothing of it is owed."""
+        async for replay in self._follow(f"/v1/replays/{quote(id, safe='')}"):
+            yield replay
+            if replay["ended_at"] and not any(replay["progress"][state] for state in OUTSTANDING):
+                return
+
+    async def _follow(self, path: str) -> AsyncIterator[dict[str, Any]]:
+        """What stands at `path`, now and whenever it has changed; looked at less often as time goes by."""
+        last, wait = None, FIRST_LOOK
+        while True:
+            answer = await self._ask("GET", path)
+            if answer != last:
+                yield answer
+            last, wait = answer, min(wait * 1.5, LONGEST_LOOK)
+            await asyncio.sleep(wait)
+
+    async def _ask(
+        self, method: str, path: str, form: Where | None = None, query: Where | None = None
+    ) -> dict[str, Any]:
         try:
-            response = await self._http.request(method, path, data=form)
+            response = await self._http.request(method, path, data=form, params=query)
             answer: dict[str, Any] = response.json()
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise click.ClickException(

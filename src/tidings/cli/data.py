@@ -1,7 +1,7 @@
 """The data directory: where a gateway keeps its store, and what says that one is running on it.
 
-`serve` and `demo` lock it; `send` and `listen` ask it for the address and the account of the gateway on this
-machine; `account` changes the store that lies in it while the gateway runs.
+`serve` and `demo` lock it; `listen` and the verbs that speak to a gateway (`access`) ask it for the address and
+the account of the one on this machine; `account` changes the store that lies in it while the gateway runs.
 """
 
 import fcntl
@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from tidings.app import open_store
+from tidings.ids import from_any
 from tidings.model import Account
 from tidings.settings import Settings, StoreSettings
 from tidings.store.base import Store
@@ -103,11 +104,14 @@ def _file(settings: StoreSettings, directory: Path) -> Path:
     return directory / settings.url.partition(":///")[2]
 
 
-async def first_account(directory: Path) -> Account | None:
-    """The account that the development setting serves from this directory, if there is one."""
+async def kept_account(directory: Path, account_sid: str | None = None) -> Account | None:
+    """An account that the development setting serves from this directory, by its SID; without one, the first."""
     settings = StoreSettings()
     if not _file(settings, directory).exists():
         return None
     async with opened(Settings(store=settings), directory, make=False) as store:
+        if account_sid is not None:
+            account_id = from_any(account_sid)
+            return await store.account(account_id) if account_id else None
         accounts = await store.accounts()
     return accounts[0] if accounts else None

@@ -1,9 +1,9 @@
-"""An application's end of status callbacks: takes them in, and says whether their signature is right.
+"""An application's end of callbacks: takes them in, and says whether their signature is right.
 
 `listen` and `demo` put it behind a port; what is done with a callback is the caller's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -15,17 +15,26 @@ from starlette.types import Receive, Scope, Send
 MOST: Final = 65_536
 """Octets of a request body; the gateway's callbacks have a few hundred."""
 
+Params = list[tuple[str, str]]
+
 
 class Received(msgspec.Struct, frozen=True):
     """One callback."""
 
+    method: str
     url: str
     """As it was called, which is what was signed. Behind a proxy that changes host or scheme it is another one."""
-    params: list[tuple[str, str]]
-    signature: str
-    """X-Twilio-Signature; "" where there was none."""
-    token: str
-    """I-Twilio-Idempotency-Token: the same whenever the same event is told again."""
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    body: bytes
+    params: Params
+    """What it tells, in the words of Twilio's parameters, in whichever form it came; none where that cannot be
+    read."""
+
+    @property
+    def signature(self) -> str:
+        """X-Twilio-Signature; "" where there was none."""
+        return self.headers.get("x-twilio-signature", "")
 
     def get(self, name: str) -> str:
         return dict(self.params).get(name, "")
@@ -47,7 +56,7 @@ class Receiver:
         await Response(status_code=status)(scope, receive, send)
 
     async def _answer(self, request: Request) -> int:
-        if request.method != "POST":
+        if request.method not in ("GET", "POST"):
             return 405
         body = bytearray()
         async for chunk in request.stream():
@@ -57,9 +66,63 @@ class Receiver:
         query = request.scope["query_string"].decode("latin-1")
         path = request.scope["raw_path"].decode("latin-1")
         received = Received(
+            method=request.method,
             url=f"{request.url.scheme}://{request.headers.get('host', '')}{path}{'?' * bool(query)}{query}",
-            params=parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True),
-            signature=request.headers.get("x-twilio-signature", ""),
-            token=request.headers.get("i-twilio-idempotency-token", ""),
+            headers=request.headers,
+            body=bytes(body),
+            params=_params(request, query, bytes(body)),
         )
         return 204 if self._take(received) else 403
+
+
+def _params(request: Request, query: str, body: bytes) -> Params:
+    if request.method == "GET":
+        return parse_qsl(query, keep_blank_values=True)
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
+    try:
+        if "webhook-id" in request.headers:
+            return _of_event(msgspec.json.decode(body, type=_Told))
+        return list(msgspec.json.decode(body, type=dict[str, str]).items())
+    except msgspec.MsgspecError:
+        return []
+
+
+# --- what the account-wide URL is told, as far as it is read here
+class _Error(msgspec.Struct):
+    code: int
+
+
+class _Event(msgspec.Struct):
+    number: int
+    error: _Error | None
+
+
+class _Message(msgspec.Struct):
+    sid: str
+    sender: str = msgspec.field(name="from")
+    recipient: str = msgspec.field(name="to")
+
+
+class _Data(msgspec.Struct):
+    message: _Message
+    event: _Event
+
+
+class _Told(msgspec.Struct):
+    type: str
+    timestamp: str
+    data: _Data
+
+
+def _of_event(told: _Told) -> Params:
+    message, event = told.data.message, told.data.event
+    return [
+        ("MessageStatus", told.type),
+        ("MessageSid", message.sid),
+        ("From", message.sender),
+        ("To", message.recipient),
+        *([("ErrorCode", str(event.error.code))] if event.error else ()),
+        ("TidingsSequence", str(event.number)),
+        ("TidingsTimestamp", told.timestamp),
+    ]
