@@ -4,32 +4,20 @@ Called by `python -m bench backlog`. The backlog is written by the store itself,
 holds is what `gateway.submit` would have kept. Promise 6: it costs disk, not memory.
 """
 
-import asyncio
-import random
 import time
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from bench import load, report
+from bench.fill import add_queued, fill
 from bench.load import Ingest
 from bench.processes import BenchmarkError, Child
-from bench.rig import ACCOUNT, CARRIER, SENDERS, TOKEN, Kept, Rig, recipient, wait_until_ready
+from bench.rig import Kept, Rig, wait_until_ready
 from bench.sink import Counts
-from tidings import text
-from tidings.clock import SystemClock
-from tidings.dialects import twilio
-from tidings.ids import new_id
-from tidings.lifecycle import Kind, Status
-from tidings.model import Account, Direction, Event, Message, Sender, Standing
-from tidings.store.base import Change, Store
-from tidings.store.sqlite import SqliteStore
 
 GOAL: Final = 250.0
 """MiB of memory that the gateway may hold, whatever waits."""
-BATCH: Final = 2000
-"""Messages in one commit."""
 INGEST_SECONDS: Final = 5
 INGEST_RATE: Final = 600.0
 """Requests a second while the carrier is down: some thousand more, through the API."""
@@ -70,7 +58,7 @@ def run(*, messages: int, seconds: int) -> bool:
     """Measure, print, keep; False where a promise was broken."""
     with Rig(WINDOW) as rig:
         began = time.monotonic()
-        asyncio.run(_fill(rig.store, messages, rig.callback_url))
+        fill(rig.store, messages, lambda change, _, draw: add_queued(change, rig.callback_url, draw))
         filled = time.monotonic() - began
 
         began = time.monotonic()
@@ -96,50 +84,6 @@ def run(*, messages: int, seconds: int) -> bool:
         print(f"FAILED: {promise}")
     report.keep("backlog", result)
     return not broken
-
-
-async def _fill(path: Path, messages: int, callback_url: str) -> None:
-    store: Store = SqliteStore(path)
-    await store.open()
-    now = SystemClock().now()
-    await store.put_account(Account(ACCOUNT, "benchmark", TOKEN, now))
-    for sender in SENDERS:
-        await store.put_sender(Sender(sender, ACCOUNT))
-    draw = random.Random(2)
-    for done in range(0, messages, BATCH):
-        await store.commit(_queued(min(BATCH, messages - done), callback_url, draw))
-        print(f"\rfilling: {done + BATCH:,} of {messages:,}", end="", flush=True)
-    print()
-    await store.close()
-
-
-def _queued(count: int, callback_url: str, draw: random.Random) -> Change:
-    """So many messages as `gateway.submit` keeps them: with their first event, waiting for the carrier."""
-    change, clock = Change(), SystemClock()
-    for _ in range(count):
-        now = clock.now()
-        body = f"Your parcel {draw.randrange(10**9):09} is waiting for you."
-        measure = text.measure(body)
-        id_ = new_id(now)
-        change.messages.append(
-            Message(
-                id_,
-                ACCOUNT,
-                twilio.NAME,
-                Direction.OUTBOUND_API,
-                draw.choice(SENDERS),
-                recipient(draw),
-                body,
-                measure.encoding,
-                measure.segments,
-                callback_url,
-                None,
-                now,
-            )
-        )
-        change.standings.append(Standing(id_, Status.QUEUED, 1, now, carrier=CARRIER, due_at=now))
-        change.events.append(Event(id_, 1, ACCOUNT, now, Kind.CREATED, Status.QUEUED, True, True, 0, None, {}))
-    return change
 
 
 def _watch(rig: Rig, gateway: Child, seconds: int) -> Drained:

@@ -1,6 +1,7 @@
 """The main figure: from the request to the second callback, with nothing lost on the way.
 
-Called by `python -m bench`. Time runs from when the first message was made to when the last callback came.
+Called by `python -m bench`, and by `compare`. Time runs from when the first message was made to when the last
+callback came.
 """
 
 import os
@@ -17,7 +18,22 @@ from bench.sink import Counts
 REFERENCE_SECONDS: Final = 2.0
 
 
+class Plan(msgspec.Struct, frozen=True):
+    """What is done to the gateway."""
+
+    seconds: float
+    connections: int
+    """Of the load tool."""
+    rate: float | None
+    """Requests a second; None: as many as are answered."""
+    window: int
+    """Unanswered submissions at the carrier."""
+    own_process: bool | None = None
+    """`[callbacks] own_process`; None: as the gateway has it by default."""
+
+
 class Result(msgspec.Struct, frozen=True):
+    plan: Plan
     reference: float
     """Requests a second that a bare ASGI application answered right before."""
     ingest: Ingest
@@ -55,17 +71,32 @@ class Result(msgspec.Struct, frozen=True):
         return self.machine.idle / self.machine.total
 
 
-def run(*, seconds: float, connections: int, rate: float | None, window: int, profile: bool) -> bool:
+def run(plan: Plan, *, profile: bool) -> bool:
     """Measure, print, keep; False where a promise was broken."""
-    with Rig(window) as rig:
-        reference = _reference(rig, connections)
+    result, complaints, printed = measure(plan, profile=profile)
+    broken = broken_promises(result)
+    print(printed, end="")
+    report.show("End to end", _rows(result))
+    report.quote(complaints)
+    for promise in broken:
+        print(f"FAILED: {promise}")
+    report.keep("end-to-end", result)
+    return not broken
+
+
+def measure(plan: Plan, *, profile: bool = False) -> tuple[Result, list[str], str]:
+    """One run: its result, what the gateway complained of, and its profile where one was asked for."""
+    with Rig(plan.window, own_process=plan.own_process) as rig:
+        reference = _reference(rig, plan.connections)
         smsc = rig.start_smsc()
         gateway = rig.start_gateway(profile=profile)
         children = {"gateway": gateway, "smsc": smsc, "sink": rig.sink}
         wait_until_ready(gateway)
         before = {name: child.cpu() for name, child in children.items()}
         loop, machine = gateway.cpu_of_loop(), Machine.now()
-        ingest, tool = load.offer(gateway, rig.forms, seconds=seconds, connections=connections, rate=rate)
+        ingest, tool = load.offer(
+            gateway, rig.forms, seconds=plan.seconds, connections=plan.connections, rate=plan.rate
+        )
         told = rig.wait_until_told()
         cpu = {name: child.cpu().since(before[name]) for name, child in children.items()} | {"load": tool}
         loop, machine = gateway.cpu_of_loop().since(loop), Machine.now().since(machine)
@@ -73,15 +104,8 @@ def run(*, seconds: float, connections: int, rate: float | None, window: int, pr
         printed = gateway.end()
         kept, complaints = rig.kept(), gateway.complaints()
     took = max(told.last_at - kept.first_at, 1) / 1e6
-    result = Result(reference, ingest, told, kept, took, cpu, loop, machine, peak)
-    broken = _broken(result, connections)
-    print(printed, end="")
-    report.show("End to end", _rows(result, connections, rate))
-    report.quote(complaints)
-    for promise in broken:
-        print(f"FAILED: {promise}")
-    report.keep("end-to-end", result)
-    return not broken
+    result = Result(plan, reference, ingest, told, kept, took, cpu, loop, machine, peak)
+    return result, complaints, printed
 
 
 def _reference(rig: Rig, connections: int) -> float:
@@ -91,7 +115,7 @@ def _reference(rig: Rig, connections: int) -> float:
     return ingest.rate
 
 
-def _rows(result: Result, connections: int, rate: float | None) -> list[report.Row]:
+def _rows(result: Result) -> list[report.Row]:
     ingest, told, gateway = result.ingest, result.told, result.cpu["gateway"]
     messages = max(told.complete, 1)
 
@@ -99,9 +123,10 @@ def _rows(result: Result, connections: int, rate: float | None) -> list[report.R
         return f"{cpu.total / messages * 1e6:.0f} µs CPU a message, {cpu.total / result.seconds:.2f} cores"
 
     user, system = gateway.user / messages * 1e6, gateway.system / messages * 1e6
-    pace = "as fast as answered" if rate is None else f"{rate:.0f}/s asked for"
+    plan = result.plan
+    pace = "as fast as answered" if plan.rate is None else f"{plan.rate:.0f}/s asked for"
     return [
-        ("load", f"{connections} connections, {pace}, {ingest.seconds:.1f} s"),
+        ("load", f"{plan.connections} connections, {pace}, {ingest.seconds:.1f} s"),
         ("ingest", f"{ingest.rate:,.0f} requests/s; {report.latencies(ingest)}"),
         ("end to end", f"{result.rate:,.0f} messages/s: {told.complete:,} of them in {result.seconds:.1f} s"),
         (
@@ -118,11 +143,11 @@ def _rows(result: Result, connections: int, rate: float | None) -> list[report.R
     ]
 
 
-def _broken(result: Result, connections: int) -> list[str]:
+def broken_promises(result: Result) -> list[str]:
     """What should not have happened: every 201 has a message, every message its two callbacks, once, in order."""
     ingest, told, kept = result.ingest, result.told, result.kept
     # A load tool that stops does not wait for its last answers.
-    counted = ingest.accepted <= kept.messages <= ingest.accepted + ingest.broken + connections
+    counted = ingest.accepted <= kept.messages <= ingest.accepted + ingest.broken + result.plan.connections
     found = {
         "no message was accepted": ingest.accepted > 0,
         f"{ingest.refused} requests were refused": ingest.refused == 0,

@@ -16,19 +16,18 @@ import uvloop
 from bench import report
 from bench.processes import Child
 from bench.rig import RESULTS
+from bench.sample import ACCOUNT, BODY, NOW, URL, event, message, telling
 from tidings import text
 from tidings.callbacks import forms
-from tidings.callbacks.exchange import Request
 from tidings.callbacks.guard import Guard
 from tidings.callbacks.signing import twilio_signature
 from tidings.callbacks.transport import Transport
 from tidings.carriers.smpp import pdu, profile, receipt
 from tidings.carriers.smpp.pdu import Command, ShortMessage
-from tidings.clock import SystemClock
 from tidings.dialects import twilio
 from tidings.ids import new_id
-from tidings.lifecycle import Kind, Status
-from tidings.model import Account, Direction, Event, Message, Standing
+from tidings.lifecycle import Status
+from tidings.model import Standing
 from tidings.store.base import Change
 from tidings.store.sqlite import SqliteStore
 
@@ -41,34 +40,6 @@ ROWS: Final = 2
 """In one of those commits: a message and its event."""
 COMMITTERS: Final = 250
 """Who wait for their commits at the same time."""
-
-NOW: Final = SystemClock().now()
-BODY: Final = "Your verification code is 123456. It is valid for ten minutes."
-URL: Final = "http://127.0.0.1:8080/status"
-ACCOUNT: Final = Account("be" * 16, "benchmark", "benchmark", NOW)
-
-
-def message(callback_url: str = URL) -> Message:
-    measure = text.measure(BODY)
-    return Message(
-        new_id(NOW),
-        ACCOUNT.id,
-        twilio.NAME,
-        Direction.OUTBOUND_API,
-        "+15552230000",
-        "+15551239999",
-        BODY,
-        measure.encoding,
-        measure.segments,
-        callback_url,
-        None,
-        NOW,
-    )
-
-
-def event(of: Message, status: Status = Status.SENT) -> Event:
-    detail = {"carrier": "main", "carrier_id": "1234567890"}
-    return Event(of.id, 3, of.account, NOW, Kind.ACCEPTED, status, True, True, 1, None, detail)
 
 
 def run() -> None:
@@ -91,7 +62,7 @@ def _cost(operation: Callable[[], object]) -> float:
 
 def _operations() -> dict[str, Callable[[], object]]:
     asked = message()
-    told = event(asked)
+    told, owed = event(asked), telling(asked)
     standing = Standing(asked.id, Status.QUEUED, 1, NOW, carrier="main", due_at=NOW)
     params = [("To", asked.recipient), ("From", asked.sender), ("Body", BODY), ("StatusCallback", URL)]
     form = twilio.callback_params(asked, told)
@@ -137,7 +108,7 @@ def _operations() -> dict[str, Callable[[], object]]:
         "pdu.decode deliver_sm": lambda: pdu.decode(deliver_frame),
         "receipt.parse": parse_receipt,
         "signing.twilio_signature": lambda: twilio_signature(ACCOUNT.auth_token, URL, form),
-        "forms.compose": lambda: forms.compose(asked, told, ACCOUNT),
+        "forms.compose": lambda: forms.compose(owed),
     }
 
 
@@ -176,8 +147,7 @@ def _callbacks(directory: Path) -> dict[str, float]:
 async def _post(url: str) -> dict[str, float]:
     """What one callback costs the event loop's thread, kept-alive connections in use all the time."""
     transport = Transport(Guard(allow_private=True))
-    told = message(url)
-    request: Request = forms.compose(told, event(told), ACCOUNT)
+    request = forms.compose(telling(message(url)))
 
     async def post(count: int) -> None:
         for _ in range(count):

@@ -4,6 +4,7 @@ A child ends when its stdin is closed, so it cannot outlive the benchmark, howev
 """
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import msgspec
 ROOT: Final = Path(__file__).parent.parent
 READY_WITHIN: Final = 120.0
 """Seconds a child may take to start; the gateway reads its backlog first."""
+ANSWER_WITHIN: Final = 60.0
 END_WITHIN: Final = 60.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+_APART: Final = re.compile(r"from tidings[\w.]*\.(\w+) import main")
 
 
 class BenchmarkError(Exception):
@@ -61,12 +64,26 @@ class Child:
             raise
 
     def _announced(self) -> int:
-        assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], READY_WITHIN)
-        line = self._process.stdout.readline() if readable else b""
+        line = self._line(READY_WITHIN)
         if not line.strip().isdigit():
             raise BenchmarkError(f"{self.name} did not start: {self.last_words()}")
         return int(line)
+
+    def _line(self, within: float) -> bytes:
+        """The next line it prints, b"" where none came in so many seconds, or it has ended."""
+        assert self._process.stdout is not None
+        readable, _, _ = select.select([self._process.stdout], [], [], within)
+        return self._process.stdout.readline() if readable else b""
+
+    def ask(self, line: str) -> bytes:
+        """Write it a line and wait for the one that answers it. Raises BenchmarkError."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n".encode())
+        answer = self._line(ANSWER_WITHIN)
+        if not answer:
+            raise BenchmarkError(f"{self.name} does not answer: {self.last_words()}")
+        return answer
 
     def last_words(self) -> str:
         lines = self._log.read_text("utf-8", "replace").strip().splitlines()
@@ -107,13 +124,25 @@ class Child:
 
     def memory(self) -> tuple[float, float]:
         """Resident now, and at the most so far, with the processes it began: MiB."""
+        sizes = [self._memory(pid) for pid in self._pids()]
+        return sum(now for now, _ in sizes), sum(most for _, most in sizes)
+
+    def peaks(self) -> dict[str, float]:
+        """At the most so far, of it and of each process it began, by name: MiB."""
+        return {self._name_of(pid): self._memory(pid)[1] for pid in self._pids()}
+
+    def _memory(self, pid: int) -> tuple[float, float]:
         sizes = {"VmRSS": 0.0, "VmHWM": 0.0}
-        for pid in self._pids():
-            for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
-                name, _, value = line.partition(":")
-                if name in sizes:
-                    sizes[name] += int(value.split()[0]) / 1024
+        for line in Path(f"/proc/{pid}/status").read_text("ascii").splitlines():
+            name, _, value = line.partition(":")
+            if name in sizes:
+                sizes[name] = int(value.split()[0]) / 1024
         return sizes["VmRSS"], sizes["VmHWM"]
+
+    def _name_of(self, pid: int) -> str:
+        """Its own, or the last part of the module that `tidings.apart` runs in a process beside the gateway."""
+        found = _APART.search(Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace"))
+        return found[1] if found else self.name
 
     def end(self) -> str:
         """Have it end by itself; what it printed since it was ready."""

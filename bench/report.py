@@ -27,6 +27,16 @@ def show(title: str, rows: Sequence[Row]) -> None:
         print(f"  {label:<{widest}}  {value}")
 
 
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Lines of cells under a head; the first column is words, the others are figures."""
+    print(f"\n{title}")
+    lines = [head, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        figures = (f"{cell:>{width}}" for cell, width in zip(line[1:], widths[1:], strict=True))
+        print("  ".join((f"  {line[0]:<{widths[0]}}", *figures)))
+
+
 def quote(complaints: Sequence[str]) -> None:
     """The last things that the gateway complained of."""
     for line in complaints[-QUOTED:]:

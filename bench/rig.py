@@ -1,10 +1,12 @@
 """The benchmark's set-up: application, gateway and carrier as processes of their own, around one directory.
 
-`end_to_end` and `backlog` use it. The directory lies beside the results, on a real disk: a tmpfs has no fsync.
+`end_to_end`, `backlog` and `callbacks` use it. The directory lies beside the results, on a real disk: a tmpfs has
+no fsync.
 """
 
 import base64
 import json
+import math
 import random
 import shutil
 import socket
@@ -15,13 +17,13 @@ import urllib.request
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
 from bench.processes import ROOT, BenchmarkError, Child
-from bench.sink import Counts
+from bench.sink import Arrival, Counts
 from tidings.carriers.simulator.numbers import NUMBERS
 
 RESULTS: Final = ROOT / "bench" / "results"
@@ -52,15 +54,16 @@ class Kept(msgspec.Struct, frozen=True):
 class Rig:
     """A context manager; on leaving it, every process has ended and the directory is gone."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, *, own_process: bool | None = None) -> None:
+        """`window`: unanswered submissions at the carrier; `own_process`: the setting, None for its default."""
         RESULTS.mkdir(exist_ok=True)
         with ExitStack() as self._exits:
             self.directory = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS))
             self._exits.callback(shutil.rmtree, self.directory, ignore_errors=True)
             self.sink = self._begin("sink")
-            self.smsc_port = _free_port()
+            self.smsc_port = free_port()
             self.settings = self.directory / "tidings.toml"
-            self.settings.write_text(_settings(self.smsc_port, window), "utf-8")
+            self.settings.write_text(_settings(self.smsc_port, window, own_process), "utf-8")
             self.forms = self.directory / "forms"
             self.forms.write_text("\n".join(_forms(self.callback_url)) + "\n", "ascii")
             self._exits = self._exits.pop_all()
@@ -79,8 +82,13 @@ class Rig:
         return child
 
     @property
+    def callback_host(self) -> str:
+        """As the store names it."""
+        return f"http://127.0.0.1:{self.sink.port}"
+
+    @property
     def callback_url(self) -> str:
-        return f"http://127.0.0.1:{self.sink.port}/status"
+        return f"{self.callback_host}/status"
 
     @property
     def store(self) -> Path:
@@ -95,15 +103,31 @@ class Rig:
     def start_reference(self) -> Child:
         return self._begin("reference")
 
+    def start_host(self, way: str, address: str, port: int) -> Child:
+        """An application of `host`'s."""
+        return self._begin("host", way, address, str(port))
+
     def told(self) -> Counts:
         """What the application has been told so far."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.sink.port}/", timeout=10) as answer:
-            return msgspec.json.decode(answer.read(), type=Counts)
+        return msgspec.json.decode(self._ask_sink("/"), type=Counts)
+
+    def arrivals(self) -> list[Arrival]:
+        """What it was told when, in that order."""
+        return msgspec.json.decode(self._ask_sink("/arrivals"), type=list[Arrival])
+
+    def _ask_sink(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"{self.callback_host}{path}", timeout=10) as answer:
+            content: bytes = answer.read()
+            return content
+
+    def rows(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        """What the store answers."""
+        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as store:
+            return store.execute(query, values).fetchall()
 
     def _ask_store(self, query: str) -> tuple[int, ...]:
         """One row of numbers; NULL is 0."""
-        with closing(sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)) as store:
-            return tuple(number or 0 for number in store.execute(query).fetchone())
+        return tuple(number or 0 for number in self.rows(query)[0])
 
     def messages(self) -> int:
         """How many messages the store holds."""
@@ -118,10 +142,14 @@ class Rig:
         callbacks = self._ask_store("SELECT sum(state <> 'done'), sum(state = 'done') FROM callbacks")
         return Kept(messages[0], messages[1], callbacks[0], callbacks[1], messages[2])
 
-    def wait_until_told(self) -> Counts:
-        """Wait until the application knows of every message that it was delivered, or hears nothing any more."""
+    def wait_until_told(self, *, less: int = 0, within: float = math.inf) -> Counts:
+        """Wait until the application knows of every message that it was delivered, or hears nothing any more.
+
+        `less`: messages in the store of which others are told; `within`: seconds, whatever is heard.
+        """
         told, heard_at = self.told(), time.monotonic()
-        while told.complete < self.messages() and time.monotonic() - heard_at < STALLED_AFTER:
+        ends = heard_at + within
+        while told.complete < self.messages() - less and time.monotonic() < min(heard_at + STALLED_AFTER, ends):
             time.sleep(0.1)
             before, told = told, self.told()
             if told.callbacks > before.callbacks:
@@ -141,15 +169,16 @@ def wait_until_ready(gateway: Child, within: float = 30.0) -> None:
     raise BenchmarkError(f"the gateway is not ready after {within:.0f} s: {gateway.last_words()}")
 
 
-def _free_port() -> int:
-    """A port that nothing listens on: that of a carrier yet to come up."""
+def free_port() -> int:
+    """A port that nothing listens on: that of a carrier yet to come up, or of a host that is gone."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]
         return port
 
 
-def _settings(smsc_port: int, window: int) -> str:
+def _settings(smsc_port: int, window: int, own_process: bool | None) -> str:
+    where = "" if own_process is None else f"own_process = {json.dumps(own_process)}\n"
     # JSON's lists and strings are TOML's as well.
     return f"""\
 [server]
@@ -176,7 +205,7 @@ carriers = ["{CARRIER}"]
 
 [callbacks]
 allow_private = true
-"""
+{where}"""
 
 
 def _forms(callback_url: str) -> list[str]:

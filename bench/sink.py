@@ -1,12 +1,12 @@
 """The application's end of the benchmark: answers every status callback with 204 and counts them per message.
 
-Run as `python -m bench.sink` by `rig`, which reads the counts with GET /.
+Run as `python -m bench.sink` by `rig`, which reads the counts with GET / and what came when with GET /arrivals.
 """
 
 import asyncio
 import re
 import time
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 import msgspec
@@ -36,9 +36,18 @@ class Counts(msgspec.Struct):
     """When the last callback came: microseconds since 1970."""
 
 
+class Arrival(NamedTuple):
+    message: str
+    """Its SID."""
+    status: str
+    at: int
+    """Microseconds since 1970."""
+
+
 class Sink:
     def __init__(self) -> None:
         self.counts = Counts()
+        self._arrivals: list[tuple[bytes, bytes, int]] = []
         self._told: dict[bytes, int] = {}
 
     def take(self, form: bytes) -> None:
@@ -49,6 +58,7 @@ class Sink:
         if found is None:
             counts.unexpected += 1
             return
+        self._arrivals.append((found[1], found[2], counts.last_at))
         message, now = found[1], _FLAGS[found[2]]
         before = self._told.get(message, 0)
         self._told[message] = before | now
@@ -56,6 +66,9 @@ class Sink:
         counts.complete += before != _BOTH == before | now
         counts.repeated += bool(before & now)
         counts.early += not before and now == _FLAGS[b"delivered"]
+
+    def arrivals(self) -> list[Arrival]:
+        return [Arrival(message.decode(), status.decode(), at) for message, status, at in self._arrivals]
 
 
 class Connection(asyncio.Protocol):
@@ -72,6 +85,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
+    def on_url(self, url: bytes) -> None:
+        self._url = url
+
     def on_body(self, body: bytes) -> None:
         self._body += body
 
@@ -81,8 +97,9 @@ class Connection(asyncio.Protocol):
             self._body = b""
             self._transport.write(NO_CONTENT)
         else:
-            counts = msgspec.json.encode(self._sink.counts)
-            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(counts) + counts)
+            asked = self._sink.arrivals() if self._url == b"/arrivals" else self._sink.counts
+            answer = msgspec.json.encode(asked)
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(answer) + answer)
 
 
 async def main() -> None:

@@ -1,0 +1,105 @@
+"""Stores that are filled before a gateway starts on them: with what its own rooms would have kept by then.
+
+`backlog` and `callbacks` use it.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from bench.rig import ACCOUNT, CARRIER, SENDERS, TOKEN, recipient
+from tidings import text
+from tidings.clock import SystemClock
+from tidings.dialects import twilio
+from tidings.ids import new_id
+from tidings.lifecycle import Kind, Status
+from tidings.model import (
+    Account,
+    Callback,
+    CallbackState,
+    Direction,
+    Event,
+    Message,
+    Sender,
+    Standing,
+    Target,
+)
+from tidings.store.base import Change, Store
+from tidings.store.sqlite import SqliteStore
+
+BATCH: Final = 2000
+"""Messages in one commit."""
+
+Add = Callable[[Change, int, random.Random], None]
+"""Puts one more message, which is the nth, into a change."""
+
+
+def fill(path: Path, messages: int, add: Add) -> None:
+    """Make a store with the benchmark's account, its senders and so many messages."""
+    asyncio.run(_fill(path, messages, add))
+
+
+async def _fill(path: Path, messages: int, add: Add) -> None:
+    store: Store = SqliteStore(path)
+    await store.open()
+    await store.put_account(Account(ACCOUNT, "benchmark", TOKEN, SystemClock().now()))
+    for sender in SENDERS:
+        await store.put_sender(Sender(sender, ACCOUNT))
+    draw = random.Random(2)
+    for first in range(0, messages, BATCH):
+        behind = min(first + BATCH, messages)
+        change = Change()
+        for number in range(first, behind):
+            add(change, number, draw)
+        await store.commit(change)
+        print(f"\rfilling: {behind:,} of {messages:,}", end="", flush=True)
+    print(end="\n" if messages else "")
+    await store.close()
+
+
+def add_queued(change: Change, callback_url: str, draw: random.Random) -> None:
+    """A message as `gateway.submit` keeps it: with its first event, waiting for the carrier."""
+    asked = _message(callback_url, draw)
+    now = asked.created_at
+    change.messages.append(asked)
+    change.standings.append(Standing(asked.id, Status.QUEUED, 1, now, carrier=CARRIER, due_at=now))
+    change.events.append(_created(asked))
+
+
+def add_owed(change: Change, host: str, draw: random.Random) -> None:
+    """A message that was sent, which its application, at `host` (scheme://host:port), is yet to be told."""
+    asked = _message(f"{host}/status", draw)
+    now, detail = asked.created_at, {"carrier": CARRIER}
+    change.messages.append(asked)
+    change.standings.append(Standing(asked.id, Status.SENT, 2, now, sent_at=now, carrier=CARRIER))
+    change.events.append(_created(asked))
+    change.events.append(Event(asked.id, 2, ACCOUNT, now, Kind.ACCEPTED, Status.SENT, True, True, 1, None, detail))
+    change.callbacks.append(
+        Callback(asked.id, 2, Target.MESSAGE, ACCOUNT, host, CallbackState.OWED, now, owed_since=now, due_at=now)
+    )
+
+
+def _message(callback_url: str, draw: random.Random) -> Message:
+    now = SystemClock().now()
+    body = f"Your parcel {draw.randrange(10**9):09} is waiting for you."
+    measure = text.measure(body)
+    return Message(
+        new_id(now),
+        ACCOUNT,
+        twilio.NAME,
+        Direction.OUTBOUND_API,
+        draw.choice(SENDERS),
+        recipient(draw),
+        body,
+        measure.encoding,
+        measure.segments,
+        callback_url,
+        None,
+        now,
+    )
+
+
+def _created(asked: Message) -> Event:
+    return Event(asked.id, 1, ACCOUNT, asked.created_at, Kind.CREATED, Status.QUEUED, True, True, 0, None, {})
