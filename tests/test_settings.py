@@ -7,6 +7,7 @@ from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings, Tls
 from tidings.gateway.answers import UncertainPolicy
 from tidings.gateway.dispatch import DispatchSettings
+from tidings.model import CallbackOptions, SharedKey
 from tidings.settings import AccountSettings, SettingsError, development, load
 
 WHOLE = """
@@ -23,6 +24,13 @@ auth_token = "secret"
 numbers = ["+15005550006", "ACME"]
 countries = ["US"]
 queue_limit = 100
+previous_token = "former secret"
+
+[account.callbacks]
+numbered = true
+url = "https://app.example.com/events"
+secrets = ["whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"]
+shared_keys = [{ id = "key_1", secret = "shared secret" }]
 
 [[carrier]]
 name = "main"
@@ -54,7 +62,11 @@ failover_after = 2
 
 [callbacks]
 allow_private = true
+allow_networks = ["10.1.0.0/16"]
+ports = [443, 8443]
+durable = false
 """
+ACCOUNT = f"[[account]]\nsid = 'AC{'0' * 32}'\nauth_token = 'x'\n"
 SMALLEST = """
 [[carrier]]
 name = "main"
@@ -85,7 +97,14 @@ def test_a_whole_file(file: Path) -> None:
     assert test == SimulatorSettings(name="test", scenario="flaky")
     assert [(route.to, route.carriers) for route in read.route] == [("+", ("main", "test")), ("+44", ("test",))]
     assert read.dispatch == DispatchSettings(uncertain=UncertainPolicy.RESEND, failover_after=2.0)
-    assert read.callbacks == DeliverySettings(allow_private=True)
+    assert read.callbacks == DeliverySettings(True, (), ("10.1.0.0/16",), (443, 8443), durable=False)
+    assert account.previous_token == "former secret"
+    assert account.callbacks == CallbackOptions(
+        shared_keys=(SharedKey("key_1", "shared secret"),),
+        numbered=True,
+        url="https://app.example.com/events",
+        secrets=("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",),
+    )
 
 
 def test_without_a_file_the_development_setting() -> None:
@@ -151,6 +170,7 @@ def test_secrets_are_not_shown(file: Path) -> None:
     read = load(file, {})
     shown = f"{read!r}"
     assert "secret" not in shown
+    assert "whsec" not in shown
     assert "'pw'" not in shown
 
 
@@ -172,6 +192,15 @@ def test_secrets_are_not_shown(file: Path) -> None:
         (SMALLEST + "[[route]]\nto = '+'\ncarriers = []", "names no carrier"),
         ("[[account]]\nsid = 'nope'\nauth_token = 'x'", "32 hex digits"),
         (f"[[account]]\nsid = 'AC{'0' * 32}'\nauth_token = ''", "auth_token"),
+        (f"{ACCOUNT}callbacks = {{ url = 'ftp://x' }}", "only http and https"),
+        (f"{ACCOUNT}callbacks = {{ url = 'https://x' }}", "needs a secret"),
+        (f"{ACCOUNT}callbacks = {{ secrets = ['whsec_abc'] }}", "base64"),
+        (f"{ACCOUNT}callbacks = {{ shared_keys = [{{ id = 'a,b', secret = 'x' }}] }}", "id of a shared key"),
+        (f"{ACCOUNT}callbacks = {{ shared_keys = [{{ id = 'a', secret = '' }}] }}", "has no secret"),
+        (f"{ACCOUNT}callbacks = {{ method = 'PUT' }}", "PUT"),
+        ("[callbacks]\nallow_networks = ['10.0.0.1/8']", "10.0.0.1/8"),
+        ("[callbacks]\nports = [0]", "ports"),
+        ("[callbacks]\nconcurrency = 0", "concurrency"),
         ("[dispatch]\nuncertain = 'guess'", "uncertain"),
         ("carrier = 5", "carrier"),
         ("server = 5", "server"),

@@ -5,6 +5,7 @@ once by the command line; everything else gets the part it needs.
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tidings.callbacks.delivery import DeliverySettings
+from tidings.callbacks.signing import webhook_key
 from tidings.callbacks.url import parse_url
 from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings
@@ -28,6 +30,10 @@ CLIENT: Final = {"TIDINGS_URL"}
 """Where `tidings send` finds the gateway: no setting of the gateway's own."""
 NUMBERS: Final = ("+15005550006", *(f"+1555123{last:04}" for last in range(10)))
 """Senders of the development setting's account."""
+
+
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+"""It goes into a header, before a comma."""
 
 
 class SettingsError(Exception):
@@ -68,13 +74,25 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("sid must be AC and 32 hex digits")
         if not self.auth_token:
             raise ValueError("auth_token may not be empty")
-        if self.callbacks.url is not None:
-            parse_url(self.callbacks.url)
-            if not self.callbacks.secrets:
-                raise ValueError("an account-wide URL needs a secret: callbacks.secrets")
+        _check_callbacks(self.callbacks)
 
     def __repr__(self) -> str:
         return f"AccountSettings(sid={self.sid!r})"
+
+
+def _check_callbacks(options: CallbackOptions) -> None:
+    """Raises ValueError."""
+    for key in options.shared_keys:
+        if not _KEY_ID.fullmatch(key.id):
+            raise ValueError("the id of a shared key is made of letters, digits and any of . _ : -")
+        if not key.secret:
+            raise ValueError(f"shared key {key.id} has no secret")
+    for secret in options.secrets:
+        webhook_key(secret)
+    if options.url is not None:
+        parse_url(options.url)
+        if not options.secrets:
+            raise ValueError("an account-wide URL needs a secret: callbacks.secrets")
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,9 +13,11 @@ import logging
 import random
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from ipaddress import ip_network
+from typing import Annotated, Final
 
 import msgspec
+from msgspec import Meta
 
 from tidings.callbacks import forms
 from tidings.callbacks.attempt import Attempts, Outcome, Telling
@@ -46,20 +48,24 @@ class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Names that may have any address: the operator vouches for their DNS."""
     allow_networks: tuple[str, ...] = ()
     """CIDR blocks that callbacks may go to, whatever they are."""
-    ports: tuple[int, ...] = ()
+    ports: tuple[Annotated[int, Meta(ge=1, le=65535)], ...] = ()
     """The only ports that may be called; none: any."""
     durable: bool = True
     """Whether a callback whose round failed is tried again; False: only each dialect's own policy."""
-    give_up_after: int = DAY // SECOND
+    give_up_after: Annotated[int, Meta(ge=1)] = DAY // SECOND
     """Seconds that a callback is tried for."""
-    retention: int = 30
+    retention: Annotated[int, Meta(ge=0)] = 30
     """Days that attempts are kept for; 0: for ever."""
-    window: int = 10_000
+    window: Annotated[int, Meta(ge=1)] = 10_000
     """Messages with owed callbacks held in memory, over all hosts."""
-    concurrency: int = 64
+    concurrency: Annotated[int, Meta(ge=1)] = 64
     """Requests under way to one host at a time."""
     own_process: bool | None = None
     """Whether requests are made in a process beside the gateway's; unset: where there are several cores."""
+
+    def __post_init__(self) -> None:
+        for network in self.allow_networks:
+            ip_network(network)
 
 
 class Delivery:
