@@ -137,7 +137,7 @@ def check_kept(books: Books, answered: Iterable[str]) -> None:
         for message_id, message in books.messages.items()
         if not message.held and message.status is not EXPECTED.get(message.suffix)
     ]
-    _fail(wrong)
+    fail(wrong)
 
 
 def check_keys(books: Books, keys: Iterable[str]) -> None:
@@ -147,7 +147,7 @@ def check_keys(books: Books, keys: Iterable[str]) -> None:
         for message in books.messages.values()
         if "idempotency_key" in message.history[0].detail
     )
-    _fail([f"{key}: made {made[key]} messages" for key in keys if made[key] != 1])
+    fail([f"{key}: made {made[key]} messages" for key in keys if made[key] != 1])
 
 
 def check_submitted_once(log: Sequence[Submitted]) -> None:
@@ -160,7 +160,7 @@ def check_submitted_once(log: Sequence[Submitted]) -> None:
         if before is not None and before.status == 0:
             wrong.append(f"{segment}: submitted twice, {(entry.at - before.at) / 1e6:.3f} s apart")
         earlier[segment] = entry
-    _fail(wrong)
+    fail(wrong)
 
 
 def check_truth(books: Books, log: Sequence[Submitted]) -> None:
@@ -176,7 +176,7 @@ def check_truth(books: Books, log: Sequence[Submitted]) -> None:
             wrong.append(f"{message_id} is {message.status}: the carrier has {parts} of {set(message.segments)}")
         if message.status is Status.FAILED and parts:
             wrong.append(f"{message_id} is failed: the carrier has {parts}")
-    _fail(wrong)
+    fail(wrong)
 
 
 def check_callbacks(feed: Sequence[Mapping[str, Any]], calls: Sequence["Call"]) -> None:
@@ -200,7 +200,7 @@ def check_callbacks(feed: Sequence[Mapping[str, Any]], calls: Sequence["Call"]) 
         if not call.signed:
             wrong.append(f"{call.sid} {call.status}: the signature is wrong")
     wrong.extend(f"token {token} stands for {events}" for token, events in events_of.items() if len(events) > 1)
-    _fail(wrong)
+    fail(wrong)
 
 
 def _callback_problems(events: list[str], attempts: list["Call"]) -> Iterable[str]:
@@ -232,7 +232,7 @@ def check_consistent(database: Path, books: Books) -> None:
         if len(moved) != len(set(moved)):
             wrong.append(f"{message_id}: moved to a status twice: {moved}")
         wrong.extend(f"{message_id}: {problem}" for problem in _replay(message))
-    _fail(wrong)
+    fail(wrong)
 
 
 def _replay(message: Message) -> Iterable[str]:
@@ -253,5 +253,6 @@ def _replay(message: Message) -> Iterable[str]:
         yield f"segments are {message.segments}, their events lead to {states}"
 
 
-def _fail(wrong: list[str]) -> None:
+def fail(wrong: Sequence[str]) -> None:
+    """Fail where anything is wrong, and show the first of it."""
     assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(wrong[:20])

@@ -18,7 +18,7 @@ from tidings.carriers.simulator.ledger import Submitted, read_log
 if TYPE_CHECKING:
     from tests.crash import audit
     from tests.crash.audit import Books
-    from tests.crash.processes import SENDER, SID, TOKEN, Gateway, Smsc, until
+    from tests.crash.processes import PATIENCE, SENDER, SID, TOKEN, Gateway, Smsc, until
     from tests.crash.sink import Sink
     from tests.crash.traffic import EVERYTHING, Traffic
     from tests.crash.wiretap import Wiretap
@@ -28,7 +28,7 @@ else:  # pytest puts this directory on the path, not the one that holds `tests`
     from traffic import EVERYTHING, Traffic
     from wiretap import Wiretap
 
-    from processes import SENDER, SID, TOKEN, Gateway, Smsc, until
+    from processes import PATIENCE, SENDER, SID, TOKEN, Gateway, Smsc, until
     from sink import Sink
 
 
@@ -63,20 +63,26 @@ class Stage:
 
     @asynccontextmanager
     async def traffic(
-        self, outcomes: Mapping[str, int] = EVERYTHING, *, told: bool = True
+        self,
+        outcomes: Mapping[str, int] = EVERYTHING,
+        *,
+        told: bool = True,
+        callback_url: str | None = None,
+        pause: float = 0.0,
     ) -> AsyncIterator[Traffic]:
-        """Messages are made while the gateway is open to them; `told`: with a StatusCallback."""
+        """Messages are made while the gateway is open; `told`: with a StatusCallback, our sink's by default."""
         async with self.gateway.client() as client:
             path = f"/2010-04-01/Accounts/{SID}/Messages.json"
-            callback_url = self.sink.url if told else None
-            traffic = Traffic(client, path, SENDER, callback_url, random.Random(self.chance.random()), outcomes)
+            url = (callback_url or self.sink.url) if told else None
+            chance = random.Random(self.chance.random())
+            traffic = Traffic(client, path, SENDER, url, chance, outcomes, pause=pause)
             try:
                 yield traffic
             finally:
                 await traffic.cancel()
 
-    async def rest(self) -> Books:
-        """Wait until nothing more will happen by itself; the store as it is then."""
+    async def rest(self, within: float = PATIENCE) -> Books:
+        """Wait, so many seconds, until nothing more will happen by itself; the store as it is then."""
         open_ends: list[str] = []
 
         async def at_rest() -> bool:
@@ -85,7 +91,7 @@ class Stage:
             return not open_ends
 
         try:
-            await until(at_rest)
+            await until(at_rest, within)
         except TimeoutError:
             raise AssertionError(f"{len(open_ends)} never settled:\n" + "\n".join(open_ends[:20])) from None
         return self.books()
@@ -94,6 +100,7 @@ class Stage:
         """What holds after every end a gateway may have met. Leaves it stopped."""
         books = await self.rest()
         assert traffic.surprises == []
+        assert traffic.faults == []
         audit.check_kept(books, [order.message_id for order in traffic.answered])
         audit.check_keys(books, [order.key for order in traffic.answered + traffic.unanswered if order.key])
         audit.check_submitted_once(self.submitted())

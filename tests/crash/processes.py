@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -64,6 +65,18 @@ async def until(condition: Callable[[], Awaitable[object]], within: float = PATI
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 - it is another process that makes it true
             await asyncio.sleep(_LOOK_AGAIN)
+
+
+def ended(pid: int) -> bool:
+    """Whether a process that is not ours has ended, be it that nobody has taken note (a zombie)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def _command_line(process: Path) -> str:
+    return (process / "cmdline").read_text("utf-8", "replace")
 
 
 class Port:
@@ -123,6 +136,17 @@ class Process:
             await self.end(signal.SIGKILL, group=True)
         self._port.release()
 
+    def child(self, module: str) -> int | None:
+        """The process id of one that it began with `tidings.apart` and this module; None: there is none."""
+        assert self._process is not None, "it does not run"
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended since
+                # proc_pid_stat(5): behind the name in parentheses come the state and the parent.
+                parent = stat.read_text("ascii", "replace").rpartition(")")[2].split()[1]
+                if parent == str(self._process.pid) and f"from {module} import" in _command_line(stat.parent):
+                    return int(stat.parent.name)
+        return None
+
     def check_alive(self) -> None:
         if self._process is None or self._process.returncode is not None:
             raise AssertionError(
@@ -160,12 +184,17 @@ class Gateway(Process):
         port = Port()
         self.url = f"http://127.0.0.1:{port.number}"
         self.database = directory / "data" / "tidings.db"
-        settings = directory / "tidings.toml"
+        self._settings = settings = directory / "tidings.toml"
         values = {"port": port.number, "smsc_port": smsc_port, "sid": SID, "token": TOKEN, "sender": SENDER}
         settings.write_text(_SETTINGS.format(drain=drain, **values))
         super().__init__(
             port, directory / "gateway.out", "serve", "--config", str(settings), "--data", str(directory / "data")
         )
+
+    def configure(self, tables: str) -> None:
+        """Add to its settings, whose last table is `[callbacks]`, from its next start."""
+        with self._settings.open("a") as settings:
+            settings.write(tables)
 
     async def ready(self) -> None:
         """Wait until it accepts messages and has a bind to send them by."""

@@ -59,11 +59,15 @@ class Traffic:
         chance: random.Random,
         outcomes: Mapping[str, int] = EVERYTHING,
         workers: int = 8,
+        pause: float = 0.0,
     ) -> None:
+        """`pause`: seconds that each worker waits before its next message."""
         self.answered: list[Order] = []
         """201, in the order of the answers."""
         self.unanswered: list[Order] = []
         """One entry a request: nobody may know whether it made a message."""
+        self.faults: list[Order] = []
+        """503, one entry a request: the store had failed, and may have kept the message all the same."""
         self.surprises: list[str] = []
         """Answers that should not have been given."""
         self._client = client
@@ -73,6 +77,7 @@ class Traffic:
         self._chance = chance
         self._suffixes = list(outcomes)
         self._weights = list(outcomes.values())
+        self._pause = pause
         self._count = 0
         self._to_repeat: deque[Order] = deque()
         self._opened, self._closed = asyncio.Event(), asyncio.Event()
@@ -120,6 +125,8 @@ class Traffic:
             order = self._to_repeat.popleft() if self._to_repeat else self._next()
             if not await self._ask(order):
                 await self._closed.wait()
+            elif self._pause:
+                await asyncio.sleep(self._pause)
             if not self._ending:
                 await self._opened.wait()
 
@@ -135,7 +142,8 @@ class Traffic:
         """Whether an answer came."""
         form = {"From": self._sender, "To": order.recipient, "Body": order.body}
         if self._callback_url:
-            form["StatusCallback"] = f"{self._callback_url}?order={order.number}"
+            url, sharp, fragment = self._callback_url.partition("#")
+            form["StatusCallback"] = f"{url}?order={order.number}{sharp}{fragment}"
         headers = {"Idempotency-Key": order.key} if order.key else {}
         try:
             response = await self._client.post(self._path, data=form, headers=headers)
@@ -146,6 +154,8 @@ class Traffic:
             return False
         if response.status_code == 201:
             self._answered(order, response.json()["sid"].removeprefix("SM"))
+        elif response.status_code == 503:
+            self.faults.append(order)
         else:
             self.surprises.append(f"order {order.number}: {response.status_code} {response.text}")
         async with self._progress:
