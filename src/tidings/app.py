@@ -169,8 +169,8 @@ class Gateway:
     async def replay_one(self, account: str, key: CallbackKey) -> Callback:
         return await self.replays.one(account, key)
 
-    def hosts(self, account: str) -> list[HostReport]:
-        return self.delivery.hosts(account)
+    async def hosts(self, account: str) -> list[HostReport]:
+        return await self.delivery.hosts(account)
 
     @property
     def public_url(self) -> str:

@@ -28,7 +28,6 @@ class ManualClock:
 class PlayedLane:
     def __init__(self) -> None:
         self.under_way = 0
-        self.outstanding = 1
         self.shed_count = 0
         self.looked = 0
 

@@ -189,7 +189,7 @@ class Site:
         """Wait until no callback is owed, and that is kept."""
 
         async def told() -> bool | None:
-            return None if self.gateway.delivery.outstanding else True
+            return None if await self.store.owing() else True
 
         await self._wait("", told, "nothing owed")
 

@@ -79,7 +79,7 @@ async def test_more_silent_hosts_than_there_are_places_hold_up_no_healthy_one(
 
 
 async def _waiting_beyond(site: "Site", count: int) -> bool | None:
-    return True if len(site.gateway.hosts(ACCOUNT)) > count else None
+    return True if len(await site.gateway.hosts(ACCOUNT)) > count else None
 
 
 async def test_one_account_s_backlog_does_not_delay_another_at_the_same_host(bench: "Bench") -> None:

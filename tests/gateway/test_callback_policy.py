@@ -105,7 +105,7 @@ async def test_a_host_that_fails_is_left_alone_and_probed_until_it_is_back(bench
     for message in messages:
         await bench.app.hears(message, "sent")
     await site.until_all_is_told()
-    assert site.gateway.hosts(ACCOUNT) == []
+    assert await site.gateway.hosts(ACCOUNT) == []
 
 
 async def test_a_host_that_stays_away_holds_nothing_in_memory_and_what_waited_for_it_is_given_up(
@@ -123,14 +123,14 @@ async def test_a_host_that_stays_away_holds_nothing_in_memory_and_what_waited_fo
         callback = await settled(site, message, CallbackState.GIVEN_UP)
         assert (callback.error, callback.response) in ((11200, 503), (11200, None))
     assert len(bench.app.told) < 2 * len(messages), "some were given up without being tried again"
-    assert site.gateway.delivery.outstanding == 0
+    assert await site.store.owing() == []
 
 
 async def out_of_reach(site: "Site") -> HostReport:
     """Wait until the breaker of the only host has opened."""
 
     async def opened() -> HostReport | None:
-        reports = site.gateway.hosts(ACCOUNT)
+        reports = await site.gateway.hosts(ACCOUNT)
         return next((report for report in reports if report.state is not BreakerState.CLOSED), None)
 
     return await site.until_so(opened, "an open breaker")

@@ -1,6 +1,7 @@
 """A store that fails for a while: nothing is claimed that was not kept, and nothing is left lying."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,10 @@ from tidings.lifecycle import Kind, Status
 from tidings.store.base import Change, OwedCallback, StoreError
 
 if TYPE_CHECKING:
+    from tests.gateway.application import ACCOUNT
     from tests.gateway.conftest import Bench, Site, WatchedStore
+else:
+    from application import ACCOUNT
 
 SENDING, SENT, DELIVERED, FAILED = Status.SENDING, Status.SENT, Status.DELIVERED, Status.FAILED
 
@@ -158,3 +162,53 @@ async def test_an_outcome_that_cannot_be_kept_is_told_again_with_the_same_token(
     await bench.app.hears(message, "sent", "sent")
     await site.until_all_is_told()
     assert len({told.token for told in bench.app.told}) == 1
+
+
+async def test_a_callback_that_was_kept_though_the_store_failed_is_told(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    site.store.fail_behind = once(Kind.ACCEPTED)
+    message = await site.send()
+    await bench.app.hears(message, "sent")
+    await site.until_all_is_told()
+
+
+async def test_events_after_one_that_was_kept_though_the_store_failed_come_after_it(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await site.send()
+    asked = await centre.submission()
+    site.store.fail_behind = once(Kind.ACCEPTED)
+    asked.accept("id1")
+    await site.until(message, SENT)
+    await centre.receipt(asked)
+    await bench.app.hears(message, "sent", "delivered")
+
+
+async def test_an_outcome_that_was_kept_though_the_store_failed_leaves_nothing_behind(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    failures = iter([True])
+    site.store.fail_behind = lambda change: bool(change.outcomes) and next(failures, False)
+    message = await site.send()
+    await bench.app.hears(message, "sent", "sent")
+    delivery = site.gateway.delivery
+    async with asyncio.timeout(5):
+        while delivery.held.count:
+            await asyncio.sleep(0)
+    assert await site.gateway.hosts(ACCOUNT) == []
+
+
+async def test_a_store_that_keeps_no_outcome_does_not_make_the_gateway_call_again_and_again(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "AFTER_A_FAULT", 3600.0)
+    centre, site = await bench.pair()
+    centre.answer_all()
+    failing = True
+    site.store.fail = lambda change: failing and bool(change.outcomes)
+    messages = [await site.send(f"+1555123{number:04}") for number in range(30)]
+    await bench.app.attempted(len(messages))
+    failing = False
+    last = await site.send()
+    await bench.app.hears(last, "sent")
+    assert set(Counter(told.token for told in bench.app.told).values()) == {1}

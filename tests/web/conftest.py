@@ -162,8 +162,8 @@ class Site:
     async def replay_one(self, account: str, key: CallbackKey) -> Callback:
         return await self.replays.one(account, key)
 
-    def hosts(self, account: str) -> list[HostReport]:
-        return self.delivery.hosts(account)
+    async def hosts(self, account: str) -> list[HostReport]:
+        return await self.delivery.hosts(account)
 
     def unknown_after(self, recipient: str) -> int:
         return 3600

@@ -18,6 +18,7 @@ from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from tidings.callbacks import forms
 from tidings.callbacks.attempt import Attempts, Outcome, Telling
@@ -96,6 +97,8 @@ class Delivery:
         self._idle: OrderedDict[str, Host] = OrderedDict()
         self._lanes: dict[tuple[str, str], Lane] = {}
         """By host and account."""
+        self._account_hosts: dict[str, str] = {}
+        """By account, the host that its account-wide callbacks stand under."""
         self._started = False
 
     # --- the door
@@ -104,7 +107,7 @@ class Delivery:
         owing = []
         if forms.tells(message, event) and (host := host_of(message.callback_url or "")) is not None:
             owing.append((Target.MESSAGE, host))
-        if (host := self._subscriptions.owe(message.account)) is not None:
+        if (host := self._account_host(message.account)) is not None:
             owing.append((Target.ACCOUNT, host))
         return owing
 
@@ -112,36 +115,36 @@ class Delivery:
         """A callback has been committed."""
         self._lane(owed.callback.host, owed.callback.account).offer(owed)
 
-    def requeued(self, callbacks: Sequence[Callback]) -> None:
-        """These are owed again, and that is committed."""
+    def look_again(self, callbacks: Sequence[Callback]) -> None:
+        """The store has these, or may have them: nobody knows of a commit that is said to have failed."""
         by_lane: dict[tuple[str, str], list[str]] = {}
         for callback in callbacks:
             chains = by_lane.setdefault((callback.host, callback.account), [])
             chains.append(chain_id(callback.message_id, callback.target))
         for (host, account), chains in by_lane.items():
-            self._lane(host, account).requeued(chains)
+            self._lane(host, account).look_again(chains)
 
-    def owed_again(self, callback: Callback, replay: str | None = None) -> Callback:
+    def owed_again(self, callback: Callback, replay_id: str | None = None) -> Callback:
         """A callback that was settled, as it is to be kept when it is told again."""
-        host = self._subscriptions.owe(callback.account) if callback.target is Target.ACCOUNT else None
+        host = self._account_host(callback.account) if callback.target is Target.ACCOUNT else None
         now = self.clock.now()
-        return msgspec.structs.replace(
+        return replace(
             callback,
             host=host or callback.host,
             state=CallbackState.OWED,
             owed_since=now,
             due_at=now,
             done_at=None,
-            replay=replay,
+            replay=replay_id,
         )
 
     async def start(self) -> None:
         """Go on with what was owed when the process ended."""
         await self._subscriptions.start()
-        for host, account, target, owed in await self.store.owing():
+        for host, account, target, _ in await self.store.owing():
             if target is Target.ACCOUNT:
-                self._subscriptions.owe(account, owed, host)
-            self._lane(host, account).outstanding += owed
+                self._account_hosts[account] = host
+            self._lane(host, account)
         self._started = True
         for lane in self._lanes.values():
             lane.start()
@@ -153,24 +156,29 @@ class Delivery:
         for host in self._hosts.values():
             host.close()
 
-    @property
-    def outstanding(self) -> int:
-        """Callbacks that are owed, over all hosts."""
-        return sum(lane.outstanding for lane in self._lanes.values())
-
-    def hosts(self, account: str) -> list[HostReport]:
+    async def hosts(self, account: str) -> list[HostReport]:
         """The hosts at which an account is owed something."""
-        reports = []
-        for name, host in sorted(self._hosts.items()):
-            lane = host.lanes.get(account)
-            if lane is not None:
-                breaker = host.breaker
-                reports.append(
-                    HostReport(
-                        name, host.state, breaker.failures, breaker.last_error, breaker.probe_at, lane.outstanding
-                    )
-                )
-        return reports
+        outstanding: Counter[str] = Counter()
+        for name, _, _, owed in await self.store.owing(account):
+            outstanding[name] += owed
+        return [self._report(name, owed) for name, owed in sorted(outstanding.items())]
+
+    def _report(self, name: str, outstanding: int) -> HostReport:
+        host = self._hosts.get(name) or self._idle.get(name) or self._unknown(name)
+        breaker = host.breaker
+        return HostReport(name, host.state, breaker.failures, breaker.last_error, breaker.probe_at, outstanding)
+
+    def _account_host(self, account: str) -> str | None:
+        """Where what is owed to an account's URL stands: one place at a time, or a change of the URL could turn
+        the order round. What is told next goes to the URL as it is then, wherever it stands."""
+        known = self._account_hosts.get(account)
+        if known is not None and (known, account) in self._lanes:
+            return known
+        url = self._subscriptions.url(account)
+        host = None if url is None else host_of(url)
+        if host is not None:
+            self._account_hosts[account] = host
+        return host
 
     # --- lanes
     @property
@@ -186,14 +194,15 @@ class Delivery:
         lane = self._lanes.get((name, account))
         if lane is not None:
             return lane
-        host = self._hosts.get(name) or self._idle.pop(name, None)
-        if host is None:
-            host = Host(name, self._settings.concurrency, self._shares, self.clock)
+        host = self._hosts.get(name) or self._idle.pop(name, None) or self._unknown(name)
         self._hosts[name] = host
         lane = host.lanes[account] = self._lanes[name, account] = Lane(self, host, account, new=self._started)
         if self._started:
             lane.start()
         return lane
+
+    def _unknown(self, name: str) -> Host:
+        return Host(name, self._settings.concurrency, self._shares, self.clock)
 
     def drop(self, lane: Lane) -> None:
         """A lane has nothing left: hosts come and go, memory stays bounded."""
@@ -231,12 +240,12 @@ class Delivery:
     def _settled(self, callback: Callback, outcome: Outcome) -> Callback:
         now = self.clock.now()
         made = max(1, len(outcome.attempts))
-        tried = msgspec.structs.replace(
-            callback, attempts=callback.attempts + made, response=outcome.response, error=outcome.error
-        )
-        if outcome.error is None:
+        attempts, response, error = callback.attempts + made, outcome.response, outcome.error
+        if error is None:
             self.counts["done"] += 1
-            return msgspec.structs.replace(tried, state=CallbackState.DONE, done_at=now)
+            done = CallbackState.DONE
+            return replace(callback, state=done, attempts=attempts, response=response, error=None, done_at=now)
+        tried = replace(callback, attempts=attempts, response=response, error=error)
         if not self._settings.durable or outcome.response == GONE:
             return self.given_up(tried, outcome.response, outcome.error)
         last = callback.owed_since + self.patience
@@ -247,7 +256,7 @@ class Delivery:
         if due_at > last or now >= last:
             return self.given_up(tried, outcome.response, outcome.error)
         self.counts["retried"] += 1
-        return msgspec.structs.replace(tried, state=CallbackState.RETRYING, due_at=due_at)
+        return replace(tried, state=CallbackState.RETRYING, due_at=due_at)
 
     @staticmethod
     def _pause(tried_for: int, rounds: int) -> int:
@@ -259,11 +268,6 @@ class Delivery:
 
     def given_up(self, callback: Callback, response: int | None, error: int | None) -> Callback:
         self.counts["given_up"] += 1
-        return msgspec.structs.replace(
+        return replace(
             callback, state=CallbackState.GIVEN_UP, response=response, error=error, done_at=self.clock.now()
         )
-
-    def settled(self, callback: Callback) -> None:
-        """It is owed no longer, and that is committed."""
-        if callback.target is Target.ACCOUNT:
-            self._subscriptions.settled(callback.account)

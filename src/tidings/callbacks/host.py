@@ -40,7 +40,6 @@ class Hosted(Protocol):
 
     under_way: int
     """Rounds; the host counts them."""
-    outstanding: int
 
     def look_again(self) -> None:
         """The host is back."""

@@ -9,15 +9,14 @@ while its host is out of reach it holds but one.
 import asyncio
 import logging
 from asyncio import Task
-from collections import deque
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tidings.callbacks.breaker import BreakerState, Health
 from tidings.callbacks.host import Host, Permit
 from tidings.clock import SECOND
-from tidings.model import Callback, CallbackState
-from tidings.store.base import Change, OwedCallback, StoreError
+from tidings.model import CallbackState
+from tidings.store.base import Change, OwedCallback
 from tidings.work.window import BATCH, Window
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class Chain:
 
     def __init__(self, owed: OwedCallback) -> None:
         self.id = chain_id(owed.callback.message_id, owed.callback.target)
-        self.owed = deque([owed])
+        self.owed = [owed]
 
     @property
     def order(self) -> tuple[int, str]:
@@ -60,25 +59,28 @@ class Lane:
         """`new`: nothing is owed yet."""
         self.host = host
         self.account = account
-        self.outstanding = 0
-        """Owed and not settled, in memory and outside: exact, since every commit passes here."""
         self.under_way = 0
         """Rounds."""
         self._delivery = delivery
+        self._more_later = not new
+        """Whether the store holds something that may not be told yet."""
         self._window: Window[Chain] = Window(
-            self._capacity, self._load, self._holds_all, new=new, tally=delivery.held
+            self._capacity,
+            self._load,
+            lambda: not self._more_later,
+            new=new,
+            tally=delivery.held,
+            on_empty=lambda: delivery.drop(self),
         )
         self._tasks: set[Task[None]] = set()
         self._loop_task: Task[None] | None = None
-        self._requeued: set[str] = set()
-        """Chains that were owed something again while they were held."""
-        self._stopping = False
+        self._longer: set[str] = set()
+        """Chains that are held, and of which the store has more."""
 
     def start(self) -> None:
         self._loop_task = asyncio.create_task(self._run(), name=f"callbacks to {self.host.name}")
 
     async def stop(self) -> None:
-        self._stopping = True
         self.end()
         while self._tasks:
             await asyncio.wait(self._tasks)
@@ -90,16 +92,11 @@ class Lane:
 
     # --- what comes in
     def offer(self, owed: OwedCallback) -> None:
-        self.outstanding += 1
         self._window.offer(Chain(owed))
 
-    def requeued(self, chains: Sequence[str]) -> None:
-        """For each, a callback of that chain is owed again; the store has it."""
-        self.outstanding += len(chains)
-        self._requeued.update(chain for chain in chains if self._window.held(chain) is not None)
-        self._window.look_again()
-
-    def look_again(self) -> None:
+    def look_again(self, chains: Iterable[str] = ()) -> None:
+        """The store has, or may have, more for this lane than was offered: of these chains, if any are named."""
+        self._longer.update(chain for chain in chains if self._window.held(chain) is not None)
         self._window.look_again()
 
     def shed(self) -> None:
@@ -113,13 +110,11 @@ class Lane:
             return max(UNPROVEN, self._delivery.room)
         return UNPROVEN if self.host.state is BreakerState.CLOSED else 1
 
-    def _holds_all(self) -> bool:
-        return self.outstanding == sum(len(chain.owed) for chain in self._window.all_held())
-
     async def _load(self, limit: int) -> Sequence[Chain]:
         now = self._delivery.clock.now()
         due = await self._delivery.store.due_callbacks(self.host.name, self.account, now, limit)
         next_due = await self._delivery.store.next_callback_due(self.host.name, self.account, now)
+        self._more_later = next_due is not None
         if next_due is not None:
             self._window.look_again_in((next_due - now) / SECOND)
         return _chains(due)
@@ -129,8 +124,8 @@ class Lane:
         while True:
             try:
                 chain = await self._window.take()
-            except StoreError as error:
-                log.error("callbacks to %s: %s", self.host.name, error)
+            except Exception:
+                log.exception("callbacks to %s cannot be read", self.host.name)
                 await asyncio.sleep(AFTER_A_FAULT)
                 continue
             permit = await self.host.admit(self)
@@ -147,34 +142,27 @@ class Lane:
                 self.host.leave(self, permit)
             await delivery.store.commit(change)
         except Exception:
-            # Perhaps told, but not kept: it will be told again.
-            self._leave(chain, AFTER_A_FAULT)
+            # Perhaps told, but not kept: it is told again. Held until then, or it would be read again at once.
+            asyncio.get_running_loop().call_later(AFTER_A_FAULT, self._window.put_back, chain)
             raise
         if callback.state is CallbackState.RETRYING:
-            self._leave(chain, (callback.due_at - delivery.clock.now()) / SECOND)
+            self._longer.discard(chain.id)
+            self._window.leave(chain.id)
+            self._window.look_again_in((callback.due_at - delivery.clock.now()) / SECOND)
             return
-        chain.owed.popleft()
-        self._settled([callback])
+        del chain.owed[0]
         if chain.owed:
             self._window.put_back(chain)
             return
-        self._window.release(chain.id)
-        if chain.id in self._requeued:
-            self._requeued.discard(chain.id)
+        if chain.id in self._longer:
+            self._longer.discard(chain.id)
             self._window.look_again()
-        if self.outstanding == 0:
-            delivery.drop(self)
-
-    def _leave(self, chain: Chain, seconds: float) -> None:
-        """A chain goes on in the store, to be looked for after so many seconds."""
-        self._requeued.discard(chain.id)
-        self._window.leave(chain.id)
-        self._window.look_again_in(seconds)
+        self._window.release(chain.id)
 
     async def _give_up_overdue(self) -> None:
         """Give up, without another attempt, what has waited for a host out of reach for as long as it may."""
         delivery = self._delivery
-        while self.host.state is not BreakerState.CLOSED and not self._stopping:
+        while self.host.state is not BreakerState.CLOSED:
             until = delivery.clock.now() - delivery.patience
             overdue = await delivery.store.due_callbacks(self.host.name, self.account, until, BATCH)
             change = Change()
@@ -188,12 +176,6 @@ class Lane:
             if not change.outcomes:
                 return
             await delivery.store.commit(change)
-            self._settled(change.outcomes)
-
-    def _settled(self, callbacks: Sequence[Callback]) -> None:
-        self.outstanding -= len(callbacks)
-        for callback in callbacks:
-            self._delivery.settled(callback)
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Let it run, and log what it dies of."""

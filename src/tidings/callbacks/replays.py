@@ -54,7 +54,7 @@ class Replays:
         change = Change()
         change.outcomes.append(again)
         await self._store.commit(change)
-        self._delivery.requeued([again])
+        self._delivery.look_again([again])
         return again
 
     async def all(self, account: str, where: CallbackFilter) -> Replay:
@@ -90,7 +90,7 @@ class Replays:
             else msgspec.structs.replace(replay, ended_at=self._clock.now())
         )
         await self._keep(further, again)
-        self._delivery.requeued(again)
+        self._delivery.look_again(again)
         return further
 
     async def _keep(self, replay: Replay, again: list[Callback]) -> None:

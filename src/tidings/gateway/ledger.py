@@ -30,6 +30,7 @@ CAPACITY = 20_000
 
 _SETTLED = frozenset({SegmentState.DELIVERED, SegmentState.UNDELIVERED, SegmentState.REFUSED})
 _ANSWERS = frozenset({Kind.ACCEPTED, Kind.DEFERRED, Kind.REFUSED, Kind.UNCERTAIN})
+_ERRED = frozenset({Status.FAILED, Status.UNDELIVERED})
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -55,6 +56,10 @@ class Teller(Protocol):
         ...
 
     def offer(self, owed: OwedCallback) -> None: ...
+
+    def look_again(self, callbacks: Sequence[Callback]) -> None:
+        """Perhaps these are kept: their commit is said to have failed."""
+        ...
 
 
 class Ledger:
@@ -93,9 +98,7 @@ class Ledger:
         kept = Kept(message, standing, [])
         owed: list[OwedCallback] = []
         change.messages.append(message)
-        event = self._append(kept, evidence, self._clock.now(), moved=True, applied=True, change=change)
-        self._owe(kept, event, change, owed)
-        change.standings.append(replace(standing))
+        self._append(kept, evidence, self._clock.now(), True, True, change, owed)
         return kept, self._commit(kept, change, owed)
 
     def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
@@ -104,54 +107,51 @@ class Ledger:
         owed: list[OwedCallback] = []
         for evidence in said:
             self._apply(kept, evidence, change, owed)
-        change.standings.append(replace(kept.standing))
         return self._commit(kept, change, owed)
 
     def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
-        standing, now = kept.standing, self._clock.now()
+        standing, segments, now = kept.standing, kept.segments, self._clock.now()
         # Before segments are laid out, evidence speaks of the message as it waits.
-        applied = not kept.segments
-        for segment in kept.segments if said.part == 0 else (kept.segments[said.part - 1],):
+        applied = not segments
+        for segment in segments if said.part == 0 else (segments[said.part - 1],):
             state = advance(segment.state, said.kind)
             if state is not None:
                 applied = True
                 _settle(segment, state, said, now)
                 change.segments.append(replace(segment))
-        before = standing.status
-        states = [segment.state for segment in kept.segments]
-        after = fold(before, states) if applied and states else before
-        if after is not before:
+        before = after = standing.status
+        if applied and segments:
+            after = fold(before, [segment.state for segment in segments])
+        moved = after is not before
+        if moved:
             standing.status = after
-            standing.error = said.error if after in (Status.FAILED, Status.UNDELIVERED) else None
+            standing.error = said.error if after in _ERRED else None
             if after is Status.SENT:
                 standing.sent_at = now
             if after in FINAL:
                 standing.due_at = None
-        event = self._append(kept, said, now, moved=after is not before, applied=applied, change=change)
-        if event.moved:
             for listener in self.moved:
                 listener(kept.message, before, after)
-        self._owe(kept, event, change, owed)
-
-    def _owe(self, kept: Kept, event: Event, change: Change, owed: list[OwedCallback]) -> None:
-        for target, host in self._teller.owing(kept.message, event):
-            at = event.at
-            callback = Callback(
-                event.message_id, event.number, target, event.account, host, CallbackState.OWED, at, at, at
-            )
-            change.callbacks.append(callback)
-            owed.append(OwedCallback(callback, kept.message, event))
+        self._append(kept, said, now, moved, applied, change, owed)
 
     def _append(
-        self, kept: Kept, said: Evidence, now: int, *, moved: bool, applied: bool, change: Change
-    ) -> Event:
-        standing = kept.standing
-        standing.events += 1
+        self,
+        kept: Kept,
+        said: Evidence,
+        now: int,
+        moved: bool,
+        applied: bool,
+        change: Change,
+        owed: list[OwedCallback],
+    ) -> None:
+        """The next event of a message, and the callbacks that are now owed."""
+        message, standing = kept.message, kept.standing
+        standing.events = number = standing.events + 1
         standing.updated_at = now
         event = Event(
-            kept.message.id,
-            standing.events,
-            kept.message.account,
+            message.id,
+            number,
+            message.account,
             now,
             said.kind,
             standing.status,
@@ -162,10 +162,14 @@ class Ledger:
             said.detail,
         )
         change.events.append(event)
-        return event
+        for target, host in self._teller.owing(message, event):
+            callback = Callback(message.id, number, target, message.account, host, CallbackState.OWED, now, now, now)
+            change.callbacks.append(callback)
+            owed.append(OwedCallback(callback, message, event))
 
     def _commit(self, kept: Kept, change: Change, owed: list[OwedCallback]) -> "Future[None]":
         self._hold(kept)
+        change.standings.append(replace(kept.standing))
         future = self._store.commit(change)
 
         # A callback on the future, not an await: callbacks of one message are offered in commit order.
@@ -176,6 +180,7 @@ class Ledger:
                 self._recent.pop(kept.message.id, None)
                 if not future.cancelled() and isinstance(future.exception(), StoreError):
                     log.error("not kept: %s: %s", kept.message.id, future.exception())
+                self._teller.look_again([one.callback for one in owed])
                 return
             for callback in owed:
                 self._teller.offer(callback)
@@ -196,14 +201,14 @@ class Ledger:
 
 def _settle(segment: Segment, state: SegmentState, said: Evidence, now: int) -> None:
     segment.state = state
-    if said.kind is Kind.INTENT:
+    if said.kind in _ANSWERS:
+        segment.answered_at = now
+        if said.kind is Kind.ACCEPTED:
+            segment.carrier_id, segment.carrier_key = said.carrier_id, said.carrier_key
+    elif said.kind is Kind.INTENT:
         segment.carrier = said.carrier or segment.carrier
         segment.submitted_at = now
         segment.answered_at = segment.error = None
-    elif said.kind in _ANSWERS:
-        segment.answered_at = now
-    if said.kind is Kind.ACCEPTED:
-        segment.carrier_id, segment.carrier_key = said.carrier_id, said.carrier_key
     if state in _SETTLED:
         segment.settled_at = now
         segment.error = said.error

@@ -227,8 +227,8 @@ class Store(Protocol):
         ...
 
     # --- callbacks: what is owed
-    async def owing(self) -> list[tuple[str, str, Target, int]]:
-        """(host, account, target, how many) of all that is owed or being retried."""
+    async def owing(self, account: str | None = None) -> list[tuple[str, str, Target, int]]:
+        """(host, account, target, how many) of all that is owed or being retried, to an account or to all."""
         ...
 
     async def due_callbacks(self, host: str, account: str, now: int, limit: int) -> list[OwedCallback]:

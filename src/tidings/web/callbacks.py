@@ -65,7 +65,7 @@ class _Callbacks:
     async def hosts(self, request: Request) -> Answer:
         account = await self._account(request)
         parse_nothing(request.query())
-        return json_answer(200, {"hosts": [host_json(report) for report in self._gateway.hosts(account.id)]})
+        return json_answer(200, {"hosts": [host_json(report) for report in await self._gateway.hosts(account.id)]})
 
     # --- telling again
     async def replay_one(self, request: Request) -> Answer:

@@ -57,7 +57,7 @@ class Gateway(Protocol):
         """
         ...
 
-    def hosts(self, account: str) -> list[HostReport]:
+    async def hosts(self, account: str) -> list[HostReport]:
         """The hosts at which the account is owed something."""
         ...
 

@@ -50,6 +50,7 @@ class Window(Generic[T]):
         complete: after a load that came back short: whether what is held is all there is, now or later.
         new: the queue is known to be empty.
         tally: counts what this window holds, and perhaps others'.
+        on_empty: called when nothing is left, held or in the store.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Window(Generic[T]):
         *,
         new: bool = False,
         tally: Tally | None = None,
+        on_empty: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_empty = on_empty
         self._tally = tally or Tally()
         self._capacity = capacity
         self._load = load
@@ -112,6 +115,8 @@ class Window(Generic[T]):
             self._gone.add(id)
         if self._stale:
             self._wake.set()
+        elif self._complete and not self._held:
+            self._on_empty()
 
     def leave(self, id: str) -> None:
         """A held item goes on in the store, and may not go yet."""
@@ -178,8 +183,11 @@ class Window(Generic[T]):
         fresh = self._merge(meanwhile)
         if len(items) >= limit or len(self._held) + len(fresh) > self._capacity():
             self._stale = True
-        elif not self._stale and not self._admit(fresh):
-            self._stale = bool(fresh)
+        elif not self._stale:
+            if not self._admit(fresh):
+                self._stale = bool(fresh)
+            elif not self._held:
+                self._on_empty()
 
     def _merge(self, meanwhile: Sequence[T]) -> dict[str, T]:
         """Give what was offered during a load to what is held; returns the rest."""

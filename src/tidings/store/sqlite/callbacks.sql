@@ -3,7 +3,7 @@
 
 -- name: owing
 SELECT host, account, target, count(*) FROM callbacks
- WHERE state IN ('owed', 'retrying')
+ WHERE state IN ('owed', 'retrying') AND (:account IS NULL OR account = :account)
  GROUP BY host, account, target;
 
 -- name: due_callbacks

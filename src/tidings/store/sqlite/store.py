@@ -257,8 +257,8 @@ class SqliteStore:
         return await self._change("drop_parked", before=before)
 
     # --- callbacks: what is owed
-    async def owing(self) -> list[tuple[str, str, Target, int]]:
-        rows = await self._read("owing")
+    async def owing(self, account: str | None = None) -> list[tuple[str, str, Target, int]]:
+        rows = await self._read("owing", account=account)
         return [(host, account, Target(target), owed) for host, account, target, owed in rows]
 
     async def due_callbacks(self, host: str, account: str, now: int, limit: int) -> list[OwedCallback]:
