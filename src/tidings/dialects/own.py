@@ -34,7 +34,8 @@ def callback_key(id: str) -> CallbackKey | None:
     return found and CallbackKey(found[1], int(found[2]), Target.ACCOUNT if found[3] else Target.MESSAGE)
 
 
-def message_json(message: Message, standing: Standing) -> dict[str, Any]:
+def asked_json(message: Message) -> dict[str, Any]:
+    """A message as it was asked for or received: what never changes."""
     return {
         "id": message.id,
         "sid": sid("SM", message.id),
@@ -46,6 +47,12 @@ def message_json(message: Message, standing: Standing) -> dict[str, Any]:
         "body": message.body,
         "encoding": message.encoding,
         "segment_count": message.segments,
+        "created_at": iso(message.created_at),
+    }
+
+
+def message_json(message: Message, standing: Standing) -> dict[str, Any]:
+    return asked_json(message) | {
         "status": standing.status,
         "error": error_json(standing.error),
         "carrier": standing.carrier,
@@ -53,7 +60,6 @@ def message_json(message: Message, standing: Standing) -> dict[str, Any]:
         "event_count": standing.events,
         "validity": message.validity,
         "callback_url": message.callback_url and masked(message.callback_url),
-        "created_at": iso(message.created_at),
         "updated_at": iso(standing.updated_at),
         "sent_at": time_json(standing.sent_at),
         "due_at": time_json(standing.due_at),
@@ -123,22 +129,7 @@ def telling_json(message: Message, event: Event) -> dict[str, Any]:
     return {
         "type": f"message.{event.kind}",
         "timestamp": iso(event.at),
-        "data": {
-            "message": {
-                "id": message.id,
-                "sid": sid("SM", message.id),
-                "account": message.account,
-                "dialect": message.dialect,
-                "direction": message.direction,
-                "from": message.sender,
-                "to": message.recipient,
-                "body": message.body,
-                "encoding": message.encoding,
-                "segment_count": message.segments,
-                "created_at": iso(message.created_at),
-            },
-            "event": event_json(event),
-        },
+        "data": {"message": asked_json(message), "event": event_json(event)},
     }
 
 
