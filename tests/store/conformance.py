@@ -175,6 +175,18 @@ class StoreConformance(QueuesConformance, CallbacksConformance, AttemptsConforma
         assert [event.number for event in await store.events(kept.id)] == [1]
         assert await store.callbacks(kept.id) == []
 
+    async def test_of_a_large_batch_only_the_changes_fail_that_contradict_what_is_kept(self, store: Store) -> None:
+        kept = a_message()
+        await put(store, kept)
+        changes = [created(a_message()) for _ in range(30)]
+        bad = {7, 8, 20}
+        for number in bad:
+            changes[number].events.append(an_event(kept))
+        results = await asyncio.gather(*map(store.commit, changes), return_exceptions=True)
+        assert {number for number, result in enumerate(results) if result is not None} == bad
+        found = await store.kept([change.messages[0].id for change in changes])
+        assert len(found) == len(changes) - len(bad)
+
     async def test_text_that_is_no_unicode_fails_alone(self, store: Store) -> None:
         bad, good = a_message(body="half a pair: \ud83d"), a_message()
         results = await asyncio.gather(

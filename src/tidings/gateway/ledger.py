@@ -11,6 +11,7 @@ The messages that are being worked on are kept in memory, up to a limit; the res
 import asyncio
 import logging
 from asyncio import Future
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
@@ -68,7 +69,7 @@ class Ledger:
         self._clock = clock
         self._teller = teller
         self._capacity = capacity
-        self._recent: dict[str, Kept] = {}
+        self._recent: OrderedDict[str, Kept] = OrderedDict()
         # Whoever works on a message holds it: as long as one does, everyone finds that same object here.
         self._alive: WeakValueDictionary[str, Kept] = WeakValueDictionary()
         self._loading: dict[str, Future[dict[str, Kept]]] = {}
@@ -163,7 +164,9 @@ class Ledger:
         )
         change.events.append(event)
         for target, host in self._teller.owing(message, event):
-            callback = Callback(message.id, number, target, message.account, host, CallbackState.OWED, now, now, now)
+            callback = Callback(
+                message.id, number, target, message.account, host, CallbackState.OWED, now, now, now
+            )
             change.callbacks.append(callback)
             owed.append(OwedCallback(callback, message, event))
 
@@ -191,11 +194,13 @@ class Ledger:
     def _hold(self, kept: Kept) -> Kept:
         """Keep in memory as the youngest; let go of the oldest beyond the limit."""
         message_id = kept.message.id
-        if self._recent.pop(message_id, None) is None:
-            self._alive[message_id] = kept
-        self._recent[message_id] = kept
+        if message_id in self._recent:
+            self._recent[message_id] = kept
+            self._recent.move_to_end(message_id)
+            return kept
+        self._recent[message_id] = self._alive[message_id] = kept
         if len(self._recent) > self._capacity:
-            del self._recent[next(iter(self._recent))]
+            self._recent.popitem(last=False)
         return kept
 
 

@@ -6,7 +6,6 @@ Every write goes through `commit`, which is all or nothing and durable once its 
 """
 
 from asyncio import Future
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -45,7 +44,7 @@ class KeyTaken(Contradiction):
 
 def _kind(name: str) -> Any:
     """A kind of row that a change can hold; its list is made on first use."""
-    return property(lambda change: change.rows[name])
+    return property(lambda change: change.rows.setdefault(name, []))
 
 
 class Change:
@@ -54,7 +53,7 @@ class Change:
     __slots__ = ("rows",)
 
     def __init__(self) -> None:
-        self.rows: defaultdict[str, list[Any]] = defaultdict(list)
+        self.rows: dict[str, list[Any]] = {}
         """Kind → rows."""
 
     messages: list[Message] = _kind("messages")
@@ -69,7 +68,7 @@ class Change:
     callbacks: list[Callback] = _kind("callbacks")
     """Newly owed."""
     outcomes: list[Callback] = _kind("outcomes")
-    """Told, or to be tried again, or given up, or owed again."""
+    """Told, or to be tried again, or given up, or owed again; the last one of a callback wins."""
     attempts: list[Attempt] = _kind("attempts")
     replays: list[Replay] = _kind("replays")
     """New or changed; the last one of an id wins."""

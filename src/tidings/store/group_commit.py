@@ -20,7 +20,7 @@ from tidings.store.base import Change, Contradiction, StoreError
 
 GATHER = 0.002
 """Seconds a change waits for company: enough to make the fsync cheap, too little to be noticed."""
-LARGEST = 100
+LARGEST = 200
 """Changes in one transaction, at the most: while it is written, the gateway has time for the one before."""
 DEPTH = 2
 """Batches handed over and not settled."""

@@ -1,11 +1,12 @@
 -- Every query has a name and lives here. The first ones keep batches: run once for each row, whose values are those of
--- its struct in order (tidings.model); they are written in this order, so that what a row refers to comes first.
+-- its struct in order (tidings.model); they are written in this order, so that what a row refers to comes first. The
+-- scribe takes the whole batch back where one fails: OR FAIL spares SQLite the journal to take back only that one.
 
 -- name: insert_idempotency_keys
-INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)
+INSERT OR FAIL INTO idempotency_keys VALUES (?, ?, ?, ?, ?)
 
 -- name: insert_messages
-INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_standings
 UPDATE messages
@@ -16,18 +17,18 @@ UPDATE messages
 DELETE FROM segments WHERE message_id = ? AND part > ?
 
 -- name: upsert_segments
-INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (message_id, part) DO UPDATE
    SET (state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at) =
        (excluded.state, excluded.carrier, excluded.carrier_id, excluded.carrier_key, excluded.error,
         excluded.submitted_at, excluded.answered_at, excluded.settled_at)
 
 -- name: append_events
-INSERT INTO events (message_id, number, account, at, kind, status, moved, applied, part, error, detail)
+INSERT OR FAIL INTO events (message_id, number, account, at, kind, status, moved, applied, part, error, detail)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_receipts
-INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: park_receipts
 INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?)
@@ -39,7 +40,7 @@ UPDATE receipts SET (message_id, part) = (?, ?) WHERE id = ?
 DELETE FROM parked WHERE receipt_id = ?
 
 -- name: insert_callbacks
-INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_callbacks
 UPDATE callbacks
@@ -47,10 +48,10 @@ UPDATE callbacks
  WHERE message_id = ? AND number = ? AND target = ?
 
 -- name: insert_attempts
-INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: upsert_replays
-INSERT INTO replays VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO replays VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE
    SET (requeued, cursor, ended_at) = (excluded.requeued, excluded.cursor, excluded.ended_at)
 

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -22,7 +23,7 @@ from tidings.apart import Frames, frame, of_gateway
 from tidings.store.base import Contradiction, KeyTaken, StoreError
 from tidings.store.group_commit import Fenced
 from tidings.store.sqlite.migrate import migrate
-from tidings.store.sqlite.statements import JSON_AT_END, KEEP, SQL, Rows
+from tidings.store.sqlite.statements import AT_ONCE, INSERTS, JSON_AT_END, KEEP, SQL, Rows
 
 MODULE: Final = "tidings.store.sqlite.scribe"
 LOCK_PATIENCE: Final = 10.0
@@ -136,13 +137,21 @@ class Scribe:
                     for row in rows:
                         row[-1] = self._encode(row[-1]).decode()
                 for query, values in statements:
-                    connection.executemany(SQL[query], rows if values is None else map(values, rows))
+                    _execute(connection, query, rows if values is None else list(map(values, rows)))
             connection.execute("COMMIT")
         except BaseException as error:
             connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.IntegrityError):
                 raise (KeyTaken if "idempotency_keys" in str(error) else Contradiction)(str(error)) from error
             raise
+
+
+def _execute(connection: sqlite3.Connection, query: str, rows: Rows) -> None:
+    """Run a query for each row, in order; inserts take several rows at once."""
+    whole = len(rows) - len(rows) % AT_ONCE if query in INSERTS else 0
+    for start in range(0, whole, AT_ONCE):
+        connection.execute(INSERTS[query], list(chain.from_iterable(rows[start : start + AT_ONCE])))
+    connection.executemany(SQL[query], rows[whole:])
 
 
 def _locked(path: Path) -> int:

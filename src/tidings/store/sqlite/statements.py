@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final
 
 from msgspec.structs import astuple
@@ -20,7 +20,17 @@ def _load(file: str) -> dict[str, str]:
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
+def _repeated(insert: str) -> str:
+    """The same insert for AT_ONCE rows."""
+    return re.sub(r"VALUES (\(.+?\))", lambda values: "VALUES " + ", ".join([values[1]] * AT_ONCE), insert)
+
+
 SQL: Final = _load("queries.sql") | _load("callbacks.sql")
+
+AT_ONCE: Final = 8
+"""Rows that are inserted by one statement, which costs a third less than as many statements."""
+INSERTS: Final = {name: _repeated(text) for name, text in SQL.items() if "VALUES (?" in text}
+"""The queries that insert a row, for AT_ONCE rows."""
 
 KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "keys": (("insert_idempotency_keys", None),),
@@ -44,13 +54,6 @@ KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
 JSON_AT_END: Final = frozenset({"events", "receipts", "replays"})
 """Kinds whose last value is kept as JSON."""
 
-# Within a batch, earlier words on these rows are already history.
-_LAST: Final = {
-    "standings": attrgetter("id"),
-    "segments": attrgetter("message_id", "part"),
-    "outcomes": attrgetter("message_id", "number", "target"),
-}
-
 
 def gather(changes: Sequence[Change]) -> dict[str, Rows]:
     """The rows of a batch by kind."""
@@ -58,18 +61,13 @@ def gather(changes: Sequence[Change]) -> dict[str, Rows]:
     for change in changes:
         for kind, rows in change.rows.items():
             gathered[kind] += rows
-    for kind, identity in _LAST.items():
-        if kind in gathered:
-            gathered[kind] = list({identity(row): row for row in gathered[kind]}.values())
-    if "messages" in gathered:
-        _join_standings(gathered)
-    return gathered
-
-
-def _join_standings(gathered: dict[str, Rows]) -> None:
-    """A new message and where it stands make one row of the table."""
+    # Within a batch, earlier words on where something stands are already history.
+    segments = {(segment.message_id, segment.part): segment for segment in gathered["segments"]}
     standings = {standing.id: standing for standing in gathered["standings"]}
-    gathered["messages"] = [
-        astuple(message) + astuple(standings.pop(message.id))[1:] for message in gathered["messages"]
-    ]
-    gathered["standings"] = list(standings.values())
+    # A new message and where it stands make one row of the table.
+    messages = [astuple(message) + astuple(standings.pop(message.id))[1:] for message in gathered["messages"]]
+    return gathered | {
+        "messages": messages,
+        "standings": list(standings.values()),
+        "segments": list(segments.values()),
+    }
