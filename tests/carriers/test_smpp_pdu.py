@@ -76,6 +76,8 @@ def test_first_of_a_repeated_tlv_counts() -> None:
         ShortMessage(source_addr="a\0b"),
         ShortMessage(source_addr="\u20ac"),
         ShortMessage(data_coding=256),
+        ShortMessage(data_coding=2**21),
+        ShortMessage(data_coding=-1),
         ShortMessage(short_message=bytes(256)),
     ],
 )

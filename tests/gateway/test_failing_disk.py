@@ -193,7 +193,7 @@ async def test_an_outcome_that_was_kept_though_the_store_failed_leaves_nothing_b
     await bench.app.hears(message, "sent", "sent")
     delivery = site.gateway.delivery
     async with asyncio.timeout(5):
-        while delivery.held.count:
+        while delivery.held.count:  # noqa: ASYNC110 - nobody says so
             await asyncio.sleep(0)
     assert await site.gateway.hosts(ACCOUNT) == []
 
@@ -212,3 +212,17 @@ async def test_a_store_that_keeps_no_outcome_does_not_make_the_gateway_call_agai
     last = await site.send()
     await bench.app.hears(last, "sent")
     assert set(Counter(told.token for told in bench.app.told).values()) == {1}
+
+
+async def test_a_parked_receipt_that_could_not_be_applied_is_applied_later(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await site.send()
+    asked = await centre.submission()
+    failures = iter([True])
+    site.store.fail = lambda change: bool(change.matched) and next(failures, False)
+    asked.id = "id1"
+    await centre.receipt(asked)
+    await site.until_parked()
+    asked.accept("id1")
+    await site.until(message, DELIVERED)
+    assert await site.store.parked_keys(10) == []

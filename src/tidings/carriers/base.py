@@ -175,7 +175,7 @@ class Carrier(Protocol):
         ...
 
     def split(self, body: str, encoding: Encoding) -> list[str]:
-        """The texts of the submissions that carry this body, in order."""
+        """The texts of the submissions that carry a body of more than one segment, in order."""
         ...
 
     def key(self, carrier_id: str) -> str:

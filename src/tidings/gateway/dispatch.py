@@ -233,16 +233,16 @@ class Dispatcher:
 
     def _lay_out(self, kept: Kept, carrier: Carrier) -> tuple[list[str], Change]:
         """The texts of a message's submissions; its segments are laid out where they have not been."""
-        change = Change()
-        texts = carrier.split(kept.message.body, kept.message.encoding)
+        change, message = Change(), kept.message
+        texts = [message.body] if message.segments == 1 else carrier.split(message.body, message.encoding)
         if len(kept.segments) != len(texts):
             if kept.segments:
-                change.recut.append((kept.message.id, len(texts)))
+                change.recut.append((message.id, len(texts)))
             kept.segments = [
-                Segment(kept.message.id, part, SegmentState.WAITING, carrier.name)
-                for part in range(1, len(texts) + 1)
+                Segment(message.id, part, SegmentState.WAITING, carrier.name) for part in range(1, len(texts) + 1)
             ]
-            change.segments.extend(map(replace, kept.segments))
+            # The first one's row comes with the evidence that this change is for.
+            change.segments.extend(map(replace, kept.segments[1:]))
         return texts, change
 
     # --- answers
@@ -250,29 +250,28 @@ class Dispatcher:
         """Keep an answer and what follows from it, however long the store takes: it will not come again."""
         while True:
             try:
-                return await self._keep_answer(kept, part, carrier, answer)
+                await self._keep_answer(kept, part, carrier, answer)
+                if isinstance(answer, Accepted):
+                    await self._receipts.settle_parked(carrier.name, carrier.key(answer.carrier_id))
+                elif kept.segments[part - 1].state is SegmentState.UNCERTAIN:
+                    await self._receipts.settle_doubt(kept, part)
+                return
             except Contradiction:
                 raise
             except StoreError as error:
                 log.error("the answer for %s is not kept yet: %s", kept.message.id, error)
                 kept = await self._after_a_fault(kept.message.id)
 
-    async def _keep_answer(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> None:
+    def _keep_answer(self, kept: Kept, part: int, carrier: Carrier, answer: Answer) -> "asyncio.Future[None]":
         said = list(self._judge.evidence(kept, part, carrier, answer))
         if _refused(kept):
             # Of a message that cannot arrive whole nothing more need leave, whatever this part was told.
             kept.standing.due_at = None
         committed = self._ledger.record(kept, *said)
         if isinstance(answer, Accepted):
-            key = carrier.key(answer.carrier_id)
             # Named before the commit is through: a receipt may be the next thing the carrier says.
-            self._receipts.name(carrier.name, key, kept, part)
-            await committed
-            await self._receipts.settle_parked(carrier.name, key)
-        else:
-            await committed
-            if kept.segments[part - 1].state is SegmentState.UNCERTAIN:
-                await self._receipts.settle_doubt(kept, part)
+            self._receipts.name(carrier.name, carrier.key(answer.carrier_id), kept, part)
+        return committed
 
     def _go_on(self, kept: Kept, carrier: Carrier) -> None:
         """Where there is more to do for a message, see to it that its lane does it."""

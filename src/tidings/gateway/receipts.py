@@ -10,6 +10,7 @@ long been converting. What is still more than one segment is refused: parked, wi
 """
 
 import logging
+from asyncio import Future
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -23,7 +24,7 @@ from tidings.gateway.ledger import Evidence, Ledger
 from tidings.ids import floor_id, new_id
 from tidings.lifecycle import Kind, SegmentState
 from tidings.model import KeptReceipt, Segment
-from tidings.store.base import Change, Kept, Store
+from tidings.store.base import Change, Kept, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ _ELSEWHERE: Final = ("raw", "carrier", "received_at", "keys", "text")
 _OPEN: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN, SegmentState.ACCEPTED})
 _IN_DOUBT: Final = frozenset({SegmentState.SUBMITTING, SegmentState.UNCERTAIN})
 
+_PART: Final = "part:"
+"""Begins the id rule of an id that names a part: "part:2" (`smpp.message_id`)."""
 _SAME: Final = "exact"
 """The id rule of one spelling on both sides (`smpp.message_id`); the others convert."""
 
@@ -138,13 +141,14 @@ class Receipts:
         return matches[0]
 
     def _prefer(self, carrier: str, matches: list[Match]) -> Match | None:
-        if len(matches) > 1:
-            rules = [match.rule for match in matches]
-            learnt = [rule for rule in rules if self._wins[carrier, rule] >= LEARNT]
-            best = learnt[0] if learnt else rules[0]
-            if not learnt and best != _SAME and len(set(rules) - {_SAME}) > 1:
-                return None
-            matches = [match for match in matches if match.rule == best]
+        if len(matches) == 1:
+            return matches[0]
+        rules = [match.rule for match in matches]
+        learnt = [rule for rule in rules if self._wins[carrier, rule] >= LEARNT]
+        best = learnt[0] if learnt else rules[0]
+        if not learnt and best != _SAME and len(set(rules) - {_SAME}) > 1:
+            return None
+        matches = [match for match in matches if match.rule == best]
         if len({match.key for match in matches}) > 1:
             return None
         # The same id twice for one recipient: the carrier has begun to count anew, so the younger is meant.
@@ -173,9 +177,9 @@ class Receipts:
             return Match(kept, part, "inferred")
         return None
 
-    async def _apply(
+    def _apply(
         self, match: Match, receipt: Receipt, notes: tuple[str, ...], kept_receipt: KeptReceipt | None = None
-    ) -> None:
+    ) -> "Future[None]":
         change = Change()
         message_id = match.kept.message.id
         if kept_receipt is None:
@@ -184,11 +188,10 @@ class Receipts:
         else:
             change.matched.append((kept_receipt.id, message_id, match.part))
         segment = match.kept.segments[match.part - 1]
-        said = list(_implied(segment, receipt, match))
-        said.append(_evidence(match, receipt, kept_receipt.id, notes))
+        said = [*_implied(segment, receipt, match), _evidence(match, receipt, kept_receipt.id, notes)]
         self._wins[receipt.carrier, match.rule] += 1
         self.counts[receipt.verdict.value] += 1
-        await self._ledger.record(match.kept, *said, change=change)
+        return self._ledger.record(match.kept, *said, change=change)
 
     async def _keep_parked(self, receipt: Receipt, notes: tuple[str, ...]) -> None:
         self.counts["parked"] += 1
@@ -230,8 +233,14 @@ class Receipts:
             receipt = _receipt(parked)
             match, notes = await self._match(receipt)
             if match is not None and self._unpark(receipt, parked.id):
+                try:
+                    await self._apply(match, receipt, notes, parked)
+                except StoreError:
+                    # Parked it still is, in the store: whoever tries again must find it here, too.
+                    for key in _parking_keys(receipt):
+                        self._park((receipt.carrier, key), parked.id, parked)
+                    raise
                 self.counts["unparked"] += 1
-                await self._apply(match, receipt, notes, parked)
 
     async def settle_left(self) -> None:
         """After a start: try all parked receipts. The process may have ended when a segment had just been named or
@@ -285,9 +294,8 @@ def _recipient_key(address: str) -> str:
 
 
 def _fits(rule: str, place: Place) -> bool:
-    """Whether an id that names a part (rule `part:2`, `smpp.message_id`) names this one."""
-    kind, _, part = rule.partition(":")
-    return kind != "part" or int(part) == place[1]
+    """Whether an id that names a part names this one."""
+    return not rule.startswith(_PART) or int(rule.removeprefix(_PART)) == place[1]
 
 
 def _implied(segment: Segment, receipt: Receipt, match: Match) -> Iterable[Evidence]:

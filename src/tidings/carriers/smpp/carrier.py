@@ -9,9 +9,9 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -77,12 +77,9 @@ class SmppSlot:
         self._link = link
         self._used = False
 
-    async def submit(self, submission: Submission) -> Answer:
+    def submit(self, submission: Submission) -> Coroutine[Any, Any, Answer]:
         self._use()
-        try:
-            return await self._carrier._submit(self._bind, self._link, submission)
-        finally:
-            self._carrier._vacate(self._bind)
+        return self._carrier._submit(self._bind, self._link, submission)
 
     async def query(self, body: QuerySm) -> Pdu | None:
         """The answer to a query_sm, None where there is none."""
@@ -269,8 +266,11 @@ class SmppCarrier:
         """A slot, if there is one now; else whatever will make one calls `_serve`."""
         if self._stopping:
             return None
-        bind = max(self._binds, key=_room)
-        if bind.room <= 0 or bind.link is None:
+        bind, most = None, 0
+        for each in self._binds:
+            if (room := each.room) > most:
+                bind, most = each, room
+        if bind is None or bind.link is None:
             return None
         now = self._monotonic()
         wait = self._pace.wait(now)
@@ -308,33 +308,34 @@ class SmppCarrier:
     # Submitting
 
     async def _submit(self, bind: Bind, link: Link, submission: Submission) -> Answer:
-        answer = await self._ask(bind, link, submission)
-        self.counts[_COUNTED[type(answer)]] += 1
-        return answer
-
-    async def _ask(self, bind: Bind, link: Link, submission: Submission) -> Answer:
+        answer: Answer
         try:
-            body, tlvs = segment.compose(
-                submission,
-                self.settings,
-                tlvs_allowed=bind.tlvs_allowed,
-                reference_wanted=self.profile.user_message_reference,
-            )
-            response = link.request(
-                Command.SUBMIT_SM, body, tlvs, late=partial(self._settle_late, bind, submission)
-            )
+            pdu = await self._write(bind, link, submission)
         except NotWritten as error:
-            return NotSent(str(error))
+            answer = NotSent(str(error))
         except ValueError as error:
-            return Rejected(_UNSENDABLE, permanent=False, reason=f"cannot be sent: {error}")
-        try:
-            pdu = await response
+            answer = Rejected(_UNSENDABLE, permanent=False, reason=f"cannot be sent: {error}")
         except NoResponse as error:
             if link.writable:
                 bind.stall(str(error))
-            return Uncertain(str(error))
-        bind.answered()
-        return self._judge(bind, pdu)
+            answer = Uncertain(str(error))
+        else:
+            bind.answered()
+            answer = self._judge(bind, pdu)
+        finally:
+            self._vacate(bind)
+        self.counts[_COUNTED[type(answer)]] += 1
+        return answer
+
+    def _write(self, bind: Bind, link: Link, submission: Submission) -> asyncio.Future[Pdu]:
+        """The response to come; raises as `link.request` does."""
+        body, tlvs = segment.compose(
+            submission,
+            self.settings,
+            tlvs_allowed=bind.tlvs_allowed,
+            reference_wanted=self.profile.user_message_reference,
+        )
+        return link.request(Command.SUBMIT_SM, body, tlvs, late=partial(self._settle_late, bind, submission))
 
     def _judge(self, bind: Bind, pdu: Pdu) -> Answer:
         """One of the five answers, by the table of command_status."""
@@ -401,7 +402,3 @@ _COUNTED: Final[dict[type[Answer], str]] = {
     NotSent: "not_sent",
     Uncertain: "uncertain",
 }
-
-
-def _room(bind: Bind) -> int:
-    return bind.room

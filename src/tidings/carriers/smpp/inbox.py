@@ -7,8 +7,8 @@ raises, the carrier is told to deliver again. A bind whose deliveries pile up is
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from tidings.carriers.base import Sink
 from tidings.carriers.smpp import receipt, segment
@@ -48,7 +48,7 @@ class Inbox:
     def take(self, bind: Bind, pdu: Pdu) -> None:
         if pdu.command not in _DELIVERIES or bind.link is None:
             return  # outbind asks us to bind, which we do anyway
-        task = asyncio.create_task(self._keep(bind, bind.link, pdu))
+        task = asyncio.get_running_loop().create_task(self._keep(bind, bind.link, pdu))
         self.tasks.add(task)
         task.add_done_callback(self._done)
         bind.undecided += 1
@@ -63,7 +63,7 @@ class Inbox:
     async def _keep(self, bind: Bind, link: Link, pdu: Pdu) -> None:
         status = 0
         try:
-            await self._hand_in(pdu)
+            await self._handed_in(pdu)
         except Exception:
             self._counts["not_kept"] += 1
             log.exception("%s: PDU %d not kept, to be delivered again", bind.name, pdu.sequence)
@@ -74,17 +74,17 @@ class Inbox:
                 link.resume_reading()
         link.respond(pdu, status, MessageIdResp())
 
-    async def _hand_in(self, pdu: Pdu) -> None:
+    def _handed_in(self, pdu: Pdu) -> Coroutine[Any, Any, None]:
+        """What the sink does with it."""
         body = pdu.body
         if self.sink is None or not isinstance(body, ShortMessage | DataSm):
             raise TypeError(f"command 0x{pdu.command:08X} carries no message")
         name, now, octets = self._settings.name, self._clock.now(), content(pdu)
         if not receipt.is_receipt(body.esm_class, octets, pdu.tlvs, self._profile):
             self._counts["inbound"] += 1
-            await self.sink.inbound(segment.read(pdu, carrier=name, received_at=now, settings=self._settings))
-            return
+            return self.sink.inbound(segment.read(pdu, carrier=name, received_at=now, settings=self._settings))
         self._counts["receipts"] += 1
-        await self.sink.receipt(
+        return self.sink.receipt(
             receipt.parse(
                 carrier=name,
                 received_at=now,

@@ -81,12 +81,11 @@ def candidates(receipt_ids: Iterable[str], rules: IdRules = PLAIN) -> tuple[tupl
     `part:N`: the receipt is for part N of the message stored under the key.
     """
     found: dict[str, str] = {}
-    keys = [key for key in (stored_key(receipt_id, rules) for receipt_id in receipt_ids) if key]
+    keys = [key for receipt_id in receipt_ids if (key := stored_key(receipt_id, rules))]
     for name, convert in _RULES[rules.base]:
         for key in keys:
-            spelling = convert(key)
-            if spelling is not None and spelling not in found:
-                found[spelling] = name
+            if spelling := convert(key):
+                found.setdefault(spelling, name)
     if rules.part_suffix is not None:
         for key in keys:
             if match := _suffix(rules.part_suffix)(key):

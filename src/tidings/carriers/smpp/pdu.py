@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
 from itertools import groupby
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -253,6 +253,33 @@ def _layout(shape: type[Shape]) -> Iterator[tuple[type, int]]:
 _LAYOUTS: Final = {shape: tuple(_layout(shape)) for shape in set(SHAPES.values())}
 
 
+class _Form(NamedTuple):
+    """How a shape is written, in one go: Latin-1 has the first 256 characters as the octets of their numbers."""
+
+    text: str
+    """All fields, as a %-format."""
+    strings: tuple[int, ...]
+    """Which of the fields are C-octet strings."""
+    octets: bool
+    """Whether it ends with octets: the format has only how many they are."""
+
+
+_WRITTEN: Final = {str: "%s\0", int: "%c", bytes: "%c"}
+
+
+def _form(shape: type[Shape]) -> _Form:
+    kinds = [field.type for field in msgspec.structs.fields(shape)]
+    assert bytes not in kinds[:-1], "octets come last"
+    return _Form(
+        "".join(_WRITTEN[kind] for kind in kinds),
+        tuple(place for place, kind in enumerate(kinds) if kind is str),
+        kinds[-1:] == [bytes],
+    )
+
+
+_FORMS: Final = {shape: _form(shape) for shape in set(SHAPES.values())}
+
+
 def encode(
     command: int,
     sequence: int,
@@ -266,37 +293,30 @@ def encode(
     Raises ValueError for what cannot be put on the wire: a NUL or a character beyond latin-1 in a string,
     an octet beyond 255, a short_message beyond 255 octets, a TLV beyond 65,535.
     """
-    out = bytearray(16)
-    if isinstance(body, bytes):
-        out += body
-    elif body is not None:
-        _write_fields(out, body)
+    out = b"" if body is None else body if isinstance(body, bytes) else _written(body)
     if tlvs:
         for tag, value in tlvs.items():
             if len(value) > 0xFFFF:
                 raise ValueError(f"TLV 0x{tag:04X} holds {len(value)} octets, at most 65535 fit")
-            out += TLV_HEADER.pack(tag, len(value))
-            out += value
-    HEADER.pack_into(out, 0, len(out), command, status, sequence)
-    return bytes(out)
+            out += TLV_HEADER.pack(tag, len(value)) + value
+    return HEADER.pack(16 + len(out), command, status, sequence) + out
 
 
-def _write_fields(out: bytearray, body: Shape) -> None:
-    values = msgspec.structs.astuple(body)
-    index = 0
-    for kind, count in _LAYOUTS[type(body)]:
-        if kind is int:
-            out += bytes(values[index : index + count])
-        elif kind is str:
-            text = values[index].encode("latin-1")
-            if b"\0" in text:
-                raise ValueError(f"a NUL inside a C-octet string: {values[index]!r}")
-            out += text
-            out.append(0)
-        else:
-            out.append(len(values[index]))
-            out += values[index]
-        index += count
+def _written(body: Shape) -> bytes:
+    """The mandatory fields."""
+    form = _FORMS[type(body)]
+    values: tuple[Any, ...] = msgspec.structs.astuple(body)
+    octets = b""
+    if form.octets:
+        octets = values[-1]
+        values = (*values[:-1], len(octets))
+    strings = [values[place] for place in form.strings]
+    if "\0" in "".join(strings):
+        raise ValueError(f"a NUL inside a C-octet string: {next(text for text in strings if chr(0) in text)!r}")
+    try:
+        return (form.text % values).encode("latin-1") + octets
+    except OverflowError as error:  # a number that is no character's either
+        raise ValueError(str(error)) from None
 
 
 def decode(frame: bytes) -> Pdu:

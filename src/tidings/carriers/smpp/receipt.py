@@ -7,7 +7,8 @@ SMSC writes its receipts with `compose`. SMPP 3.4 appendix B only suggests the t
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from typing import NamedTuple
+
+import msgspec
 
 from tidings.carriers.base import Receipt, Verdict
 from tidings.carriers.smpp.message_id import candidates
@@ -144,7 +145,7 @@ def _view(esm_class: int, text: bytes, tlvs: Mapping[int, bytes]) -> str:
 # --- the fields of a text
 
 
-class _Fields(NamedTuple):
+class _Fields(msgspec.Struct, frozen=True, gc=False):
     id: str = ""
     stat: str = ""
     err: str = ""
@@ -279,6 +280,8 @@ def _state(stat: str, number: int | None, profile: Profile, notes: list[str]) ->
 
 def _error(err: str, network_error: bytes | None, rule: StateRule, profile: Profile) -> tuple[int | None, str]:
     """Twilio's code when it is undelivered, and the carrier's error value that gave it or else says most."""
+    if rule.verdict is not Verdict.UNDELIVERED and not network_error:
+        return None, err  # nothing to choose between
     codes = [(profile.errors.get(error_key(err), 0), err)] if err else []
     if network_error:
         spelled, keys = _network_error(network_error)
