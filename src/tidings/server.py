@@ -31,6 +31,7 @@ class _Corked:
         self._transport = transport
         self._loop = loop
         self._out: list[bytes] = []
+        self.is_closing = transport.is_closing
 
     def write(self, data: bytes) -> None:
         if not self._out:

@@ -5,9 +5,8 @@ remembered as briefly, so that a changed or withdrawn secret stops working withi
 was rotated with an overlap works until that ends.
 """
 
-import binascii
 import hmac
-from base64 import b64decode
+from binascii import a2b_base64
 from hashlib import sha256
 
 from tidings.clock import Clock
@@ -58,7 +57,7 @@ def _credentials(authorization: bytes | None) -> tuple[str, bytes]:
     try:
         if scheme.lower() != b"basic":
             raise ValueError(scheme)
-        user, _, password = b64decode(encoded.strip(), validate=True).partition(b":")
+        user, _, password = a2b_base64(encoded.strip(), strict_mode=True).partition(b":")
         return user.decode(), password
-    except (ValueError, binascii.Error):
+    except ValueError:
         raise Problem(20003, detail="The Authorization header is not HTTP Basic") from None

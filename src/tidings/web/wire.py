@@ -82,7 +82,7 @@ class Request:
 
 
 def parse_form(raw: bytes) -> list[tuple[str, str]]:
-    """Decode `a=1&b=2` strictly. Raises Problem: 20001 bad escape or UTF-8, 20413 too many, 20422 NUL."""
+    """Decode `a=1&b=2` strictly. Raises Problem: 20001 unreadable, 20413 too many, 20422 NUL."""
     if raw.count(b"&") >= MAX_PARAMETERS:
         raise Problem(20413)
     if _BAD_ESCAPE.search(raw):
@@ -91,16 +91,17 @@ def parse_form(raw: bytes) -> list[tuple[str, str]]:
     if b"%00" in raw or b"\0" in raw:
         raise Problem(20422, reason="NUL is not a character of any text")
     try:
-        pairs = [pair.partition(b"=") for pair in raw.split(b"&")]
-        return [(_decode(name), _decode(value)) for name, _, value in pairs if name]
+        pairs = [pair.partition("=") for pair in raw.decode().replace("+", " ").split("&")]
+        params = [(_unescape(name), _unescape(value)) for name, _, value in pairs if name or value]
     except UnicodeDecodeError:
         raise Problem(20001, reason="the parameters are not in UTF-8") from None
+    if any(not name for name, _ in params):
+        raise Problem(20001, reason="a value without the name of its parameter")
+    return params
 
 
-def _decode(raw: bytes) -> str:
-    if b"+" in raw:
-        raw = raw.replace(b"+", b" ")
-    return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+def _unescape(text: str) -> str:
+    return unquote_to_bytes(text).decode() if "%" in text else text
 
 
 def base_url(request: Request, public_url: str) -> str:
@@ -136,36 +137,37 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
+        request = Request(scope, receive)
         Endpoint._under_way += 1
         try:
-            status, content, headers = await self._answer(Request(scope, receive))
-            if self._stamp:
-                headers += self._stamp(perf_counter() - started, Endpoint._under_way)
+            answer = await self._handlers.get(request.method, self._no_such_method)(request)
         except Disconnected:
             return
+        except Exception as error:
+            answer = self._refuse(_problem(error, request))
         finally:
             Endpoint._under_way -= 1
+        status, content, headers = answer
+        if self._stamp:
+            # This one counts: it is under way until it is answered.
+            headers += self._stamp(perf_counter() - started, Endpoint._under_way + 1)
         headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _answer(self, request: Request) -> Answer:
-        try:
-            handler = self._handlers.get(request.method)
-            if handler is None:
-                allow = ", ".join(sorted(self._handlers))
-                raise Problem(20004, value=f"{request.method} {request.path}", allow=allow)
-            return await handler(request)
-        except Problem as problem:
-            return self._refuse(problem)
-        except Disconnected:
-            raise
-        except StoreError:
-            log.exception("%s %r: the store failed", request.method, request.path)
-            return self._refuse(Problem(20503))
-        except Exception:
-            log.exception("%s %r failed", request.method, request.path)
-            return self._refuse(Problem(20500))
+    async def _no_such_method(self, request: Request) -> Answer:
+        raise Problem(20004, value=f"{request.method} {request.path}", allow=", ".join(sorted(self._handlers)))
+
+
+def _problem(error: Exception, request: Request) -> Problem:
+    """What the client is told of whatever a handler raised; what is our fault is logged."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, StoreError):
+        log.error("%s %r: the store failed", request.method, request.path, exc_info=error)
+        return Problem(20503)
+    log.error("%s %r failed", request.method, request.path, exc_info=error)
+    return Problem(20500)
 
 
 def refusal_headers(problem: Problem) -> list[Header]:
