@@ -59,7 +59,7 @@ class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Days that attempts are kept for; 0: for ever."""
     window: Annotated[int, Meta(ge=1)] = 10_000
     """Messages with owed callbacks held in memory, over all hosts."""
-    concurrency: Annotated[int, Meta(ge=1)] = 64
+    concurrency: Annotated[int, Meta(ge=1)] = 128
     """Requests under way to one host at a time."""
     own_process: bool | None = None
     """Whether requests are made in a process beside the gateway's; unset: where there are several cores."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from tidings.callbacks.breaker import Health
 
-PLACES: Final = {Health.PROVEN: 320, Health.NEW: 96, Health.FAILING: 96}
+PLACES: Final = {Health.PROVEN: 384, Health.NEW: 64, Health.FAILING: 64}
 CONNECTIONS: Final = sum(PLACES.values())
 
 
