@@ -3,14 +3,19 @@
 import asyncio
 from asyncio import Task
 
+import msgspec
 import pytest
 
 from tidings.callbacks.attempt import Outcome
 from tidings.callbacks.breaker import TRIPS_AFTER, BreakerState, Health
 from tidings.callbacks.host import Host, Permit
-from tidings.callbacks.shares import Share, Shares, shares
+from tidings.callbacks.shares import Kind, Share, Shares, kind_of, shares
 from tidings.clock import SECOND
+from tidings.model import Callback, CallbackState, Target
 
+NOON = 1_790_000_000 * SECOND
+HOST = "https://app.example.com:443"
+OWED = Callback("1" * 32, 3, Target.MESSAGE, "0a" * 16, HOST, CallbackState.OWED, NOON, NOON, NOON)
 TAKEN = Outcome(204, None)
 BROKEN = Outcome(500, 11200)
 REFUSED = Outcome(404, 11200)
@@ -19,7 +24,7 @@ SILENT = Outcome(None, 11203)
 
 class ManualClock:
     def __init__(self) -> None:
-        self.time = 1_790_000_000 * SECOND
+        self.time = NOON
 
     def now(self) -> int:
         return self.time
@@ -43,7 +48,7 @@ class Place:
 
     def __init__(self, most: int = 4, lanes: int = 1, shares_: Shares | None = None) -> None:
         self.clock = ManualClock()
-        self.host = Host("https://app.example.com:443", most, shares_ or shares(), self.clock)
+        self.host = Host(HOST, most, shares_ or shares(), self.clock, NOON)
         self.lanes = [PlayedLane() for _ in range(lanes)]
         for number, lane in enumerate(self.lanes):
             self.host.lanes[str(number)] = lane
@@ -53,11 +58,11 @@ class Place:
     async def admitted(self, lane: int = 0) -> Permit:
         """The permit that is there at once."""
         async with asyncio.timeout(1):
-            return await self.host.admit(self.lanes[lane])
+            return await self.host.admit(self.lanes[lane], OWED)
 
     async def ask(self, lane: int = 0) -> "Task[Permit]":
         """Somebody who waits for a permit, or has it already."""
-        task = asyncio.create_task(self.host.admit(self.lanes[lane]))
+        task = asyncio.create_task(self.host.admit(self.lanes[lane], OWED))
         await turns()
         return task
 
@@ -195,7 +200,7 @@ async def test_a_failed_probe_sheds_again_and_old_failures_do_not() -> None:
 
 
 async def test_failing_and_new_hosts_cannot_take_what_healthy_ones_need() -> None:
-    small = {health: Share(1) for health in Health}
+    small = {kind: Share(1) for kind in Kind}
     failing, other, healthy = (Place(shares_=small) for _ in range(3))
     for place in (failing, other):
         for _ in range(TRIPS_AFTER):
@@ -208,7 +213,7 @@ async def test_failing_and_new_hosts_cannot_take_what_healthy_ones_need() -> Non
 
 
 async def test_who_shows_itself_while_it_waits_goes_with_its_like() -> None:
-    small = {health: Share(1) for health in Health}
+    small = {kind: Share(1) for kind in Kind}
     place, other = Place(shares_=small), Place(shares_=small)
     holder = await other.admitted()
     waiting = await place.ask()
@@ -216,7 +221,7 @@ async def test_who_shows_itself_while_it_waits_goes_with_its_like() -> None:
     for _ in range(TRIPS_AFTER):
         place.host.breaker.failed(place.clock.now(), 11203)
     other.host.leave(other.lanes[0], holder)
-    assert (await waiting).share is small[Health.FAILING]
+    assert (await waiting).share is small[Kind.FAILING]
     await other.admitted()
 
 
@@ -242,3 +247,19 @@ async def test_a_place_that_somebody_no_longer_wants_goes_to_the_next() -> None:
     assert stays.done()
     share.give_back()
     await asyncio.wait_for(share.take(), 1)
+
+
+@pytest.mark.parametrize(
+    ("health", "attempts", "owed_since", "kind"),
+    [
+        (Health.PROVEN, 0, NOON, Kind.PROVEN),
+        (Health.PROVEN, 5, NOON - 1, Kind.PROVEN),
+        (Health.FAILING, 0, NOON, Kind.FAILING),
+        (Health.NEW, 0, NOON, Kind.NEW),
+        (Health.NEW, 0, NOON - 1, Kind.LEFT),
+        (Health.NEW, 2, NOON - 1, Kind.FAILING),
+    ],
+)
+def test_a_round_is_of_a_kind(health: Health, attempts: int, owed_since: int, kind: Kind) -> None:
+    callback = msgspec.structs.replace(OWED, attempts=attempts, owed_since=owed_since)
+    assert kind_of(health, callback, NOON) is kind

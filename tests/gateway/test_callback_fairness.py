@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tidings.callbacks.breaker import Health
-from tidings.callbacks.shares import PLACES
+from tidings.callbacks.shares import PLACES, Kind
 from tidings.model import Account, CallbackState, Order, Sender
 from tidings.store.base import CallbackFilter
 
@@ -71,9 +70,9 @@ async def test_more_silent_hosts_than_there_are_places_hold_up_no_healthy_one(
     first = await site.send()
     await bench.app.hears(first, "sent")
     # Every name below is this machine, and each is a host of its own.
-    for number in range(PLACES[Health.NEW] + 20):
+    for number in range(PLACES[Kind.NEW] + 20):
         await site.send(callback_url=silent.url.replace("127.0.0.1", f"127.0.{number // 200}.{number % 200 + 2}"))
-    await site.until_so(lambda: _waiting_beyond(site, PLACES[Health.NEW]), "more hosts than places")
+    await site.until_so(lambda: _waiting_beyond(site, PLACES[Kind.NEW]), "more hosts than places")
     message = await site.send()
     await bench.app.hears(message, "sent")
 

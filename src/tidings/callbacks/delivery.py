@@ -92,6 +92,7 @@ class Delivery:
         self._accounts = accounts
         self._subscriptions = Subscriptions(store)
         self._shares = shares()
+        self._began = clock.now()
         self._hosts: dict[str, Host] = {}
         """Those that are owed something."""
         self._idle: OrderedDict[str, Host] = OrderedDict()
@@ -202,7 +203,7 @@ class Delivery:
         return lane
 
     def _unknown(self, name: str) -> Host:
-        return Host(name, self._settings.concurrency, self._shares, self.clock)
+        return Host(name, self._settings.concurrency, self._shares, self.clock, self._began)
 
     def drop(self, lane: Lane) -> None:
         """A lane has nothing left: hosts come and go, memory stays bounded."""

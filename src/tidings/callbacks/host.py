@@ -16,9 +16,10 @@ import msgspec
 
 from tidings.callbacks.attempt import Outcome
 from tidings.callbacks.breaker import Breaker, BreakerState
-from tidings.callbacks.shares import Share, Shares
+from tidings.callbacks.shares import Share, Shares, kind_of
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import SECOND, Clock
+from tidings.model import Callback
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +60,15 @@ class Permit(msgspec.Struct, frozen=True):
 
 
 class Host:
-    def __init__(self, name: str, most: int, shares: Shares, clock: Clock) -> None:
-        """`most`: requests under way to this host at a time."""
+    def __init__(self, name: str, most: int, shares: Shares, clock: Clock, started: int) -> None:
+        """`most`: requests under way to this host at a time. `started`: when this gateway did."""
         self.name = name
         self.breaker = Breaker(most)
         self.lanes: dict[str, Hosted] = {}
         """By account."""
         self._shares = shares
         self._clock = clock
+        self._started = started
         self._under_way = 0
         self._waiting: deque[tuple[Hosted, Future[bool]]] = deque()
         """Whose turn it will be, in the order they came; the result says whether it is to be a probe."""
@@ -76,8 +78,8 @@ class Host:
     def state(self) -> BreakerState:
         return self.breaker.state(self._clock.now())
 
-    async def admit(self, lane: Hosted) -> Permit:
-        """Wait until it is the lane's turn and there is room."""
+    async def admit(self, lane: Hosted, callback: Callback) -> Permit:
+        """Wait until it is the lane's turn and there is room for a round at `callback`."""
         if self._waiting or not self._may(lane):
             turn: Future[bool] = asyncio.get_running_loop().create_future()
             self._waiting.append((lane, turn))
@@ -91,7 +93,7 @@ class Host:
         else:
             probe = self._in(lane)
         try:
-            return Permit(await self._place(), probe)
+            return Permit(await self._place(callback), probe)
         except asyncio.CancelledError:
             self._out(lane)
             raise
@@ -122,14 +124,17 @@ class Host:
             self._timer.cancel()
             self._timer = None
 
-    async def _place(self) -> Share:
-        """A place in the share that is the host's by then: it may have shown itself while it waited."""
+    async def _place(self, callback: Callback) -> Share:
+        """A place in the share that it belongs to by then: the host may have shown itself meanwhile."""
         while True:
-            share = self._shares[self.breaker.health]
+            share = self._share(callback)
             await share.take()
-            if share is self._shares[self.breaker.health]:
+            if share is self._share(callback):
                 return share
             share.give_back()
+
+    def _share(self, callback: Callback) -> Share:
+        return self._shares[kind_of(self.breaker.health, callback, self._started)]
 
     # --- turns
     def _may(self, lane: Hosted) -> bool:

@@ -128,7 +128,7 @@ class Lane:
                 log.exception("callbacks to %s cannot be read", self.host.name)
                 await asyncio.sleep(AFTER_A_FAULT)
                 continue
-            permit = await self.host.admit(self)
+            permit = await self.host.admit(self, chain.owed[0].callback)
             self._keep(self._work_off(chain, permit))
 
     async def _work_off(self, chain: Chain, permit: Permit) -> None:

@@ -1,4 +1,4 @@
-"""Places for requests over all hosts, shared out by what a host has shown of itself.
+"""Places for requests over all hosts, shared out by what is to be expected of the answer.
 
 Hosts that fail, or of which nothing is known, cannot take the places that the healthy ones need, however many they
 are. `host` asks for a place before each round.
@@ -8,11 +8,27 @@ import asyncio
 from asyncio import Future
 from collections import deque
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from tidings.callbacks.breaker import Health
+from tidings.model import Callback
 
-PLACES: Final = {Health.PROVEN: 384, Health.NEW: 64, Health.FAILING: 64}
+
+class Kind(StrEnum):
+    """Rounds of a kind have a share of their own."""
+
+    PROVEN = "proven"
+    """To a host that has taken something, and does so."""
+    NEW = "new"
+    """Something that has just happened, to a host that has not been tried."""
+    LEFT = "left"
+    """The same, of what was owed before this gateway started: thousands of such hosts may be long dead."""
+    FAILING = "failing"
+    """To a host that failed, or something that has failed before."""
+
+
+PLACES: Final = {Kind.PROVEN: 384, Kind.NEW: 48, Kind.LEFT: 32, Kind.FAILING: 48}
 CONNECTIONS: Final = sum(PLACES.values())
 
 
@@ -47,13 +63,18 @@ class Share:
         self._free += 1
 
 
-Shares = Mapping[Health, Share]
+Shares = Mapping[Kind, Share]
 
 
 def shares() -> Shares:
-    """One for each kind of host.
+    """One of each kind. Of the new ones the youngest comes first: each before it may take a whole time limit."""
+    return {kind: Share(places, youngest_first=kind is Kind.NEW) for kind, places in PLACES.items()}
 
-    Of the new hosts the youngest comes first: after a restart thousands may be waiting that are long dead, each of
-    them perhaps for as long as a time limit, and whoever has something to hear now should not stand behind them.
-    """
-    return {health: Share(places, youngest_first=health is Health.NEW) for health, places in PLACES.items()}
+
+def kind_of(health: Health, callback: Callback, started: int) -> Kind:
+    """What a round at `callback` is, by how its host does; `started`: when this gateway did."""
+    if health is not Health.NEW:
+        return Kind.PROVEN if health is Health.PROVEN else Kind.FAILING
+    if callback.attempts:
+        return Kind.FAILING
+    return Kind.LEFT if callback.owed_since < started else Kind.NEW
