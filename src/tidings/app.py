@@ -49,6 +49,8 @@ log = logging.getLogger(__name__)
 
 HOUSEKEEPING: Final = 60.0
 """Seconds between looks for what is overdue, and for what has become too old to keep."""
+BUSY_CORES: Final = 2
+"""Those that the gateway and its scribe keep busy: a courier pays where there are more (docs/performance.md)."""
 FORGOTTEN_AT_ONCE: Final = 1000
 """Attempts that are forgotten in one transaction."""
 
@@ -212,7 +214,7 @@ def _attempts(settings: DeliverySettings) -> Attempts:
     )
     own_process = settings.own_process
     if own_process is None:
-        own_process = (os.cpu_count() or 1) > 1
+        own_process = (os.cpu_count() or 1) > BUSY_CORES
     return Courier(terms) if own_process else InProcess(terms)
 
 

@@ -62,7 +62,7 @@ class DeliverySettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrency: Annotated[int, Meta(ge=1)] = 128
     """Requests under way to one host at a time."""
     own_process: bool | None = None
-    """Whether requests are made in a process beside the gateway's; unset: where there are several cores."""
+    """Whether requests are made in a process beside the gateway's; unset: where there are more than two cores."""
 
     def __post_init__(self) -> None:
         for network in self.allow_networks:
