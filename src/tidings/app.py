@@ -148,16 +148,17 @@ class Gateway:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
             try:
-                await self.inquiry.ask()
-                await self.receipts.forget_old()
-                await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
-                await self._forget_attempts()
+                await self.tidy()
             except StoreError as error:
                 log.error("housekeeping: %s", error)
 
-    async def _forget_attempts(self) -> None:
-        """In small bites: whatever else is to be kept waits while the store forgets."""
+    async def tidy(self) -> None:
+        """Ask after what is overdue, and forget what has become too old to keep. Raises StoreError."""
+        await self.inquiry.ask()
+        await self.receipts.forget_old()
+        await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
         days = self.settings.callbacks.retention
+        # In small bites: whatever else is to be kept waits while the store forgets.
         while days and await self.store.drop_attempts(self.clock.now() - days * DAY, FORGOTTEN_AT_ONCE):
             pass
 

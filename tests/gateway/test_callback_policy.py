@@ -134,3 +134,16 @@ async def out_of_reach(site: "Site") -> HostReport:
         return next((report for report in reports if report.state is not BreakerState.CLOSED), None)
 
     return await site.until_so(opened, "an open breaker")
+
+
+async def test_attempts_are_forgotten_after_their_retention_and_callbacks_are_not(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await sent(centre, site)
+    done = await settled(site, message, CallbackState.DONE)
+    bench.clock.wind(29 * 24 * 3600)
+    await site.gateway.tidy()
+    assert len(await site.attempts(done)) == 1
+    bench.clock.wind(2 * 24 * 3600)
+    await site.gateway.tidy()
+    assert await site.attempts(done) == []
+    assert await site.store.callbacks(message) == [done]
