@@ -159,10 +159,9 @@ def _aiohttp(port: int) -> Client:
 
 
 def _round(port: int) -> Client:
-    from tidings.callbacks.round import InProcess
-
     from bench.sample import message, telling
     from tidings.callbacks.attempt import Terms
+    from tidings.callbacks.round import InProcess
 
     rounds = InProcess(Terms(True, (), (), (), MOST, MOST, "Tidings"))
     url = f"http://127.0.0.1:{port}/status"
