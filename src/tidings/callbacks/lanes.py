@@ -142,8 +142,8 @@ class Lane:
                 self.host.leave(self, permit)
             await delivery.store.commit(change)
         except Exception:
-            # Perhaps told, but not kept: it is told again. Held until then, or it would be read again at once.
-            asyncio.get_running_loop().call_later(AFTER_A_FAULT, self._window.put_back, chain)
+            # Perhaps told, perhaps even kept: only the store knows. Held until then, or it would be asked at once.
+            asyncio.get_running_loop().call_later(AFTER_A_FAULT, self._read_again, chain)
             raise
         if callback.state is CallbackState.RETRYING:
             self._longer.discard(chain.id)
@@ -158,6 +158,11 @@ class Lane:
             self._longer.discard(chain.id)
             self._window.look_again()
         self._window.release(chain.id)
+
+    def _read_again(self, chain: Chain) -> None:
+        self._longer.discard(chain.id)
+        self._window.leave(chain.id)
+        self._window.look_again()
 
     async def _give_up_overdue(self) -> None:
         """Give up, without another attempt, what has waited for a host out of reach for as long as it may."""
