@@ -320,3 +320,29 @@ async def test_nothing_is_lost_and_nothing_is_taken_twice_at_a_time(capacity: in
 
 async def nothing_would_come(window: Window[Item], working: list[Item], queue: Queue, capacity: int) -> bool:
     return len(working) >= min(len(queue.items), capacity)
+
+
+async def test_what_is_shed_during_a_load_comes_from_the_next_one() -> None:
+    """It may have been worked on since the load began: what that one read of it is old."""
+    item = Item("a", 1)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    loads = 0
+
+    async def load(limit: int) -> list[Item]:
+        nonlocal loads
+        loads += 1
+        if loads == 2:
+            begun.set()
+            await go_on.wait()
+            return [Item("a", 1)]
+        return [item] if loads == 1 else [Item("b", 2)]
+
+    window: Window[Item] = Window(lambda: 10, load)
+    assert await taken(window) is item
+    window.look_again()
+    taking = asyncio.create_task(window.take())
+    await begun.wait()
+    window.put_back(item)
+    window.shed()
+    go_on.set()
+    assert (await asyncio.wait_for(taking, 5)).id == "b"

@@ -127,6 +127,8 @@ class Window(Generic[T]):
         """Hold no more of what waits than is being worked on: the rest is in the store, and comes again."""
         for _, item in self._ready:
             del self._held[item.id]
+            # A load under way may have read it as it was before it was worked on.
+            self._gone.add(item.id)
         self._tally.count -= len(self._ready)
         self._ready.clear()
         self.look_again()
