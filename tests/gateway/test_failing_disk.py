@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -182,6 +183,42 @@ async def test_events_after_one_that_was_kept_though_the_store_failed_come_after
     await site.until(message, SENT)
     await centre.receipt(asked)
     await bench.app.hears(message, "sent", "delivered")
+
+
+async def test_an_event_in_doubt_is_told_before_the_next_one_while_an_earlier_one_is_under_way(
+    bench: "Bench",
+) -> None:
+    statuses: list[str] = []
+    asked_for, go_on = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """An application that takes its time for the first callback."""
+        while head := await reader.readline():
+            while (line := await reader.readline()) != b"\r\n":
+                head += line
+            length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            statuses.append(dict(parse_qsl((await reader.readexactly(length)).decode()))["MessageStatus"])
+            asked_for.set()
+            await go_on.wait()
+            writer.write(b"HTTP/1.1 204 Taken\r\n\r\n")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    centre, site = await bench.pair()
+    message = await site.send(callback_url=url)
+    asked = await centre.submission()
+    asked.accept("id1")
+    await asyncio.wait_for(asked_for.wait(), 5)
+    site.store.fail_behind = once(Kind.UNDELIVERED)
+    with pytest.raises(AssertionError, match="answered with"):
+        # It is kept and not acknowledged, as nobody knows that it is kept.
+        await centre.receipt(asked, "UNDELIV", err="001")
+    await centre.receipt(asked)
+    await site.until(message, DELIVERED)
+    go_on.set()
+    await site.until_all_is_told()
+    assert statuses == ["sent", "undelivered", "delivered"]
+    server.close()
 
 
 async def test_an_outcome_that_was_kept_though_the_store_failed_is_not_told_again(bench: "Bench") -> None:

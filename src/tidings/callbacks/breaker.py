@@ -91,7 +91,7 @@ class Breaker:
 
     def succeeded(self) -> None:
         """The host answered, be it that it did not like what it was asked."""
-        self._limit = self._most if self._limit * 2 > self._most else self._limit * 2
+        self._limit = min(self._limit * 2, self._most)
         self._pause = SHORTEST_PAUSE
         self._proven = True
         self.failures = 0

@@ -48,7 +48,7 @@ class Chain:
         return self.owed[0].callback.due_at, self.id
 
     def merge(self, other: "Chain") -> None:
-        last = self.owed[-1].callback.number if self.owed else 0
+        last = self.owed[-1].callback.number
         self.owed.extend(owed for owed in other.owed if owed.callback.number > last)
 
 
@@ -146,22 +146,23 @@ class Lane:
             asyncio.get_running_loop().call_later(AFTER_A_FAULT, self._read_again, chain)
             raise
         if callback.state is CallbackState.RETRYING:
-            self._longer.discard(chain.id)
-            self._window.leave(chain.id)
+            self._leave(chain)
             self._window.look_again_in((callback.due_at - delivery.clock.now()) / SECOND)
-            return
-        del chain.owed[0]
-        if chain.owed:
+        elif chain.id in self._longer:
+            # What the store has more may come before what is held.
+            self._read_again(chain)
+        elif len(chain.owed) > 1:
+            del chain.owed[0]
             self._window.put_back(chain)
-            return
-        if chain.id in self._longer:
-            self._longer.discard(chain.id)
-            self._window.look_again()
-        self._window.release(chain.id)
+        else:
+            self._window.release(chain.id)
 
-    def _read_again(self, chain: Chain) -> None:
+    def _leave(self, chain: Chain) -> None:
         self._longer.discard(chain.id)
         self._window.leave(chain.id)
+
+    def _read_again(self, chain: Chain) -> None:
+        self._leave(chain)
         self._window.look_again()
 
     async def _give_up_overdue(self) -> None:
