@@ -36,6 +36,9 @@ class App:
         """HTTP status by the message's status."""
         self.headers: dict[str, str] = {}
         """Sent with every answer."""
+        self.open = asyncio.Event()
+        """Cleared, nobody gets an answer."""
+        self.open.set()
         self.url = ""
         self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -84,6 +87,7 @@ class App:
                 body = (await reader.readexactly(int(headers["content-length"]))).decode()
                 status = self._take(headers, dict(parse_qsl(body, keep_blank_values=True)))
                 extra = "".join(f"{name}: {value}\r\n" for name, value in self.headers.items())
+                await self.open.wait()
                 writer.write(f"HTTP/1.1 {status} Said\r\n{extra}Content-Length: 0\r\n\r\n".encode())
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()

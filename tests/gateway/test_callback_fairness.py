@@ -81,6 +81,11 @@ async def _waiting_beyond(site: "Site", count: int) -> bool | None:
     return True if len(await site.gateway.hosts(ACCOUNT)) > count else None
 
 
+async def _owed(site: "Site", account: str, count: int) -> bool | None:
+    hosts = await site.gateway.hosts(account)
+    return True if sum(host.outstanding for host in hosts) == count else None
+
+
 async def test_one_account_s_backlog_does_not_delay_another_at_the_same_host(bench: "Bench") -> None:
     bench.callbacks = {"concurrency": 1, "durable": False}
     bench.app.answer = lambda status: 404
@@ -97,8 +102,12 @@ async def test_one_account_s_backlog_does_not_delay_another_at_the_same_host(ben
     bench.app.told.clear()
     bench.app.answer = lambda status: 204
 
+    bench.app.open.clear()
     await site.gateway.replay(ACCOUNT, GIVEN_UP)
+    await site.until_so(lambda: _owed(site, ACCOUNT, 60), "all of the one account's owed again")
     await site.gateway.replay(OTHER.id, GIVEN_UP)
+    await site.until_so(lambda: _owed(site, OTHER.id, 1), "the other's owed again")
+    bench.app.open.set()
     await bench.app.attempted(61)
     place = [told.sid for told in bench.app.told].index("SM" + theirs)
     assert place < 50, "one behind the other it would have been the last"
