@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+CLIENT := .venv-signalwire-2
 ROOT   := $(if $(filter 0,$(shell id -u)),,sudo)
 ARGS   ?=
+PIN    := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check format bench lock clean
@@ -11,7 +14,7 @@ ARGS   ?=
 help: ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(VENV)/.installed ## make .venv with the gateway and everything its tests need
+install: $(VENV)/.installed $(CLIENT)/.installed ## make .venv with the gateway and everything its tests need
 
 # Debian ships Python without ensurepip; python3-venv is what adds it.
 $(BIN)/python:
@@ -24,29 +27,39 @@ $(VENV)/.installed: $(BIN)/python requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-run: install ## send one message through the whole gateway and watch it arrive, then keep serving (ARGS=--once ends)
+# The package signalwire 2.1.1 pins dependencies that nothing else here can live with. Two of them are built where there
+# is no wheel: setuptools does it, and aiohttp without its extensions needs no compiler (Python 3.13).
+$(CLIENT)/.installed: tests/clients/build.lock tests/clients/requirements.lock | $(BIN)/python
+	$(BIN)/python -m venv --clear $(CLIENT)
+	$(CLIENT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/clients/build.lock
+	AIOHTTP_NO_EXTENSIONS=1 $(CLIENT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --use-pep517 --no-build-isolation -r tests/clients/requirements.lock
+	@touch $@
+
+run: $(VENV)/.installed ## send one message through the whole gateway and watch it arrive, then keep serving (ARGS=--once ends)
 	$(BIN)/tidings demo $(ARGS)
 
 test: install ## every test
 	$(BIN)/python -m pytest $(ARGS)
 
-check: install ## ruff and mypy --strict
+check: $(VENV)/.installed ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: install ## let ruff rewrite what it can
+format: $(VENV)/.installed ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: install ## end-to-end speed, ingest latency, memory (needs wrk, which it installs)
+bench: $(VENV)/.installed ## end-to-end speed, ingest latency, memory (needs wrk, which it installs)
 	command -v wrk >/dev/null || { $(ROOT) apt-get update -q && $(ROOT) apt-get install -qy wrk; }
 	$(BIN)/python -m bench $(ARGS)
 
 lock: $(BIN)/python ## pin the newest dependencies, with hashes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-annotate --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+	$(PIN) --all-extras --group dev pyproject.toml -o requirements.lock
+	$(PIN) tests/clients/build.in -o tests/clients/build.lock
+	$(PIN) tests/clients/requirements.in -o tests/clients/requirements.lock
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CLIENT) .mypy_cache .ruff_cache .hypothesis
