@@ -16,31 +16,52 @@ from typing import Final
 import msgspec
 
 from tidings import __version__, phone
-from tidings.callbacks.attempt import Attempts, Terms
+from tidings.answering.conversation import Conversations
+from tidings.callbacks.attempt import Attempts, ByTarget, Terms
 from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.courier import Courier
 from tidings.callbacks.delivery import Delivery, DeliverySettings
+from tidings.callbacks.forms import relay_host
 from tidings.callbacks.replays import Replays
 from tidings.callbacks.round import InProcess
 from tidings.callbacks.shares import CONNECTIONS
-from tidings.carriers.base import Answer, Carrier, InboundSegment, Receipt, Submission
+from tidings.carriers.base import Answer, Carrier, InboundMedia, InboundSegment, Receipt, Submission
+from tidings.carriers.mm7.carrier import Mm7Carrier
+from tidings.carriers.mm7.settings import Mm7Settings
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
+from tidings.carriers.simulator.mms import MmsSimulatorCarrier, MmsSimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import DAY, Clock
+from tidings.dialects.media import link
 from tidings.gateway.dispatch import Dispatcher
+from tidings.gateway.erasure import Erasure
 from tidings.gateway.inbound import Inbound
 from tidings.gateway.inquiry import Inquiry
 from tidings.gateway.ledger import Ledger
 from tidings.gateway.limits import QueueDepths
+from tidings.gateway.media import MediaRoom
 from tidings.gateway.optout import OptOuts
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Routes
+from tidings.gateway.services import Services
 from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
 from tidings.ids import from_any, new_id
-from tidings.model import ALWAYS, Account, Callback, Order, Replay, Sender
-from tidings.settings import NUMBERS, AccountSettings, Settings, SettingsError
+from tidings.model import (
+    ALWAYS,
+    Account,
+    Callback,
+    Channel,
+    Message,
+    Order,
+    Replay,
+    Sender,
+    Standing,
+    Target,
+)
+from tidings.relay.hub import Hub
+from tidings.settings import NUMBERS, AccountSettings, CarrierSettings, Settings, SettingsError
 from tidings.store.base import CallbackFilter, CallbackKey, Store, StoreError
 from tidings.store.sqlite import SqliteStore
 from tidings.web.gateway import Readiness
@@ -66,8 +87,17 @@ class Gateway:
         self.draining = False
         self._running = False
         self._housekeeper: asyncio.Task[None] | None = None
-        self.attempts = _attempts(settings.callbacks)
+        terms = _terms(settings.callbacks)
         self.accounts = Recent(store.account, clock)
+        self.hub = Hub(clock)
+        self.hub.heard = self._heard
+        self.hub.media = self._links
+        self._waking: set[asyncio.Task[None]] = set()
+        self._url = f"http://{settings.server.host}:{settings.server.port}"
+        self.conversations = Conversations(terms, store, self.submit, clock, self._base_url)
+        self.attempts = ByTarget(
+            _attempts(terms, settings.callbacks), {Target.WEBHOOK: self.conversations, Target.RELAY: self.hub}
+        )
         self.api_keys = Recent(store.api_key, clock)
         self.senders = Recent(store.sender, clock)
         self.delivery = Delivery(store, self.attempts, self.accounts, clock, settings.callbacks)
@@ -78,27 +108,73 @@ class Gateway:
         self.receipts = Receipts(store, self.ledger, clock)
         self.opt_outs = OptOuts(store)
         self.inbound = Inbound(store, self.ledger, self.opt_outs, clock)
-        self.routes = Routes(settings.route)
         self.carriers: dict[str, Carrier] = {c.name: self._carrier(c) for c in settings.carrier}
+        self.routes = Routes(settings.route, {name: one.channels for name, one in self.carriers.items()})
+        self.media = MediaRoom(store, terms, clock)
         self.dispatcher = Dispatcher(
-            store, self.ledger, self.receipts, self.carriers, self.routes, clock, settings.dispatch
+            store, self.ledger, self.receipts, self.carriers, self.routes, self.media, clock, settings.dispatch
         )
+        self._erasure = Erasure(store, self.ledger)
         self.inquiry = Inquiry(store, self.receipts, self.carriers, clock, settings.dispatch.query_after)
         self._submitter = Submitter(
-            store, self.senders, self.ledger, self.routes, self.depths, self.opt_outs, clock, self.dispatcher
+            store,
+            self.senders,
+            self.ledger,
+            self.routes,
+            self.depths,
+            self.opt_outs,
+            Services(store, clock),
+            clock,
+            self.dispatcher,
         )
 
-    def _carrier(self, settings: SmppSettings | SimulatorSettings) -> Carrier:
+    def _carrier(self, settings: CarrierSettings) -> Carrier:
         late = partial(self._late, settings.name)
         try:
-            if isinstance(settings, SimulatorSettings):
-                return SimulatorCarrier(settings, self.clock, late)
-            return SmppCarrier(settings, clock=self.clock, on_late=late)
+            match settings:
+                case SimulatorSettings():
+                    return SimulatorCarrier(settings, self.clock, late)
+                case MmsSimulatorSettings():
+                    return MmsSimulatorCarrier(settings, self.clock)
+                case Mm7Settings():
+                    return Mm7Carrier(settings, self.clock)
+                case SmppSettings():
+                    return SmppCarrier(settings, clock=self.clock, on_late=late)
         except (OSError, ValueError) as error:
             raise SettingsError(f"carrier {settings.name}: {error}") from error
 
     def _late(self, carrier: str, submission: Submission, answer: Answer) -> None:
         self.dispatcher.late(self.carriers[carrier], submission, answer)
+
+    @property
+    def _base_url(self) -> str:
+        """Where links in webhooks and events lead: no request says by which name it is known."""
+        return self.settings.server.public_url.rstrip("/") or self._url
+
+    async def _links(self, message: Message) -> list[str]:
+        return [link(self._base_url, medium) for medium in await self.store.media(message.id)]
+
+    def _heard(self, account: str, context: str) -> None:
+        """Somebody has begun to listen to a RELAY context."""
+        task = asyncio.create_task(self.delivery.wake(relay_host(account, context), account))
+        self._waking.add(task)
+        task.add_done_callback(self._woken)
+
+    def _woken(self, task: "asyncio.Task[None]") -> None:
+        self._waking.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("what waits for RELAY is told later: %s", error)
+
+    def serve_at(self, url: str) -> None:
+        """Say where on this machine it answers, as in "http://127.0.0.1:8080", whatever port the settings have.
+
+        Simulated carriers deliver there; links lead there where the settings name no public URL.
+        """
+        self._url = url
+        self.conversations.base_url = self._base_url
+        for carrier in self.carriers.values():
+            if isinstance(carrier, MmsSimulatorCarrier):
+                carrier.serve_at(url)
 
     # --- life
     async def start(self) -> None:
@@ -128,6 +204,7 @@ class Gateway:
         drain = self.settings.server.drain
         if self._housekeeper is not None:
             self._housekeeper.cancel()
+        await self.media.stop()
         try:
             async with asyncio.timeout(drain):
                 await self.dispatcher.stop()
@@ -166,6 +243,28 @@ class Gateway:
     async def submit(self, account: Account, order: Order) -> Submitted:
         return await self._submitter.submit(account, order)
 
+    async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
+        return await self._erasure.redact(account, message_id)
+
+    async def delete(self, account: str, message_id: str) -> None:
+        await self._erasure.delete(account, message_id)
+
+    async def drop_medium(self, account: str, message_id: str, medium_id: str) -> None:
+        await self._erasure.drop_medium(account, message_id, medium_id)
+
+    async def put_sender(self, sender: Sender) -> None:
+        await self.store.put_sender(sender)
+        self.senders.forget(sender.address)
+
+    @property
+    def claims(self) -> bool:
+        return self.settings.server.claim_numbers
+
+    def carries_media(self, recipient: str) -> bool:
+        if recipient == "+":
+            return self.routes.takes(Channel.MMS)
+        return self.routes.first(recipient, Channel.MMS) is not None
+
     async def replay(self, account: str, where: CallbackFilter) -> Replay:
         return await self.replays.all(account, where)
 
@@ -202,9 +301,12 @@ class _Kept:
     async def inbound(self, segment: InboundSegment) -> None:
         await self._inbound.take(segment)
 
+    async def inbound_media(self, message: InboundMedia) -> None:
+        await self._inbound.take_media(message)
 
-def _attempts(settings: DeliverySettings) -> Attempts:
-    terms = Terms(
+
+def _terms(settings: DeliverySettings) -> Terms:
+    return Terms(
         settings.allow_private,
         settings.allow_hosts,
         settings.allow_networks,
@@ -213,6 +315,9 @@ def _attempts(settings: DeliverySettings) -> Attempts:
         per_host=settings.concurrency,
         user_agent=f"Tidings/{__version__}",
     )
+
+
+def _attempts(terms: Terms, settings: DeliverySettings) -> Attempts:
     own_process = settings.own_process
     if own_process is None:
         own_process = (os.cpu_count() or 1) > BUSY_CORES
@@ -245,10 +350,12 @@ async def _configure(store: Store, settings: AccountSettings, now: int) -> None:
             previous_token=settings.previous_token,
             previous_until=ALWAYS if settings.previous_token else 0,
             callbacks=settings.callbacks,
+            signing_key=settings.signing_key,
+            dialects=settings.dialects,
         )
     )
     for number in settings.numbers:
-        await store.put_sender(Sender(phone.e164(number) or number, account_id, settings.queue_limit))
+        await store.configure_sender(phone.e164(number) or number, account_id, settings.queue_limit, now)
 
 
 async def development_account(store: Store, clock: Clock, environment: Mapping[str, str]) -> Account:
@@ -265,12 +372,15 @@ async def development_account(store: Store, clock: Clock, environment: Mapping[s
     token = environment.get("TIDINGS_AUTH_TOKEN")
     if account is None:
         now = clock.now()
-        account = Account(account_id or new_id(now), "development", token or secrets.token_hex(16), now)
+        key = f"PSK_{secrets.token_hex(12)}"
+        account = Account(
+            account_id or new_id(now), "development", token or secrets.token_hex(16), now, signing_key=key
+        )
     elif token:
         account = msgspec.structs.replace(account, auth_token=token)
     await store.put_account(account)
     for number in NUMBERS:
         owner = await store.sender(number)
         if owner is None:
-            await store.put_sender(Sender(number, account.id))
+            await store.configure_sender(number, account.id, 0, clock.now())
     return account

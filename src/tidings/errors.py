@@ -27,6 +27,10 @@ def _catalogue(*entries: tuple[int, int, str]) -> dict[int, Entry]:
 
 
 CATALOGUE: Final[dict[int, Entry]] = _catalogue(
+    # --- SignalWire's own, where Twilio has none
+    (10000, 400, "A message that is still on its way cannot be redacted"),
+    (50509, 400, "'Body' must be there and be empty: all that can be changed of a message is that its text goes"),
+    (54453, 400, "'PageToken' is missing: a page beyond the first is found by its token"),
     # --- where requests and webhooks to the application fail (the debugger's codes, kept on callbacks)
     (11100, 400, "The URL is not one that can be requested"),
     (11200, 502, "The application answered with an error status"),
@@ -48,9 +52,23 @@ CATALOGUE: Final[dict[int, Entry]] = _catalogue(
     (11243, 400, "The retry policy in the URL is not one of 4xx, 5xx, ct, rt, all"),
     (11251, 502, "The connection to the application broke down over a protocol error"),
     (11750, 502, "The application's answer is longer than 64 kB"),
+    (11751, 400, "The media of a message are longer than 5 MB together"),
     (12100, 502, "The application's answer is not well-formed XML"),
+    (12101, 502, "The application's answer says that it is of a version that is not known"),
+    (12102, 502, "The root element of the application's answer is not Response"),
     (12200, 502, "The application's answer holds a verb or attribute that is not known"),
-    (12300, 502, "The application's answer has a content type that is not understood"),
+    (12300, 502, "The application's answer, or a medium, has a content type that cannot be used"),
+    (14103, 502, "A reply in the application's answer has neither text nor media, or a text that is too long"),
+    (14104, 502, "The method of a verb in the application's answer is neither GET nor POST"),
+    (14106, 502, "The application's answers lead on and on: what one inbound message may ask for is used up"),
+    (
+        14107,
+        429,
+        "Too many replies follow each other to the same number: two machines may be answering each other",
+    ),
+    (14109, 502, "The application's answers hold more replies than one inbound message may have"),
+    (14110, 502, "The application's answer holds a verb that is of no use in a reply to a message"),
+    (13221, 400, "The HTTP method is neither GET nor POST"),
     # --- the request as such
     (20001, 400, "The request could not be read"),
     (20003, 401, "Authentication failed"),
@@ -59,6 +77,7 @@ CATALOGUE: Final[dict[int, Entry]] = _catalogue(
     (20006, 403, "This account may not do that"),
     (20007, 400, "'PageSize' must be a whole number from 1 to 1000"),
     (20009, 409, "It is still on its way; this is possible once it has come to its end"),
+    (20010, 400, "This is not possible for what it was asked of"),
     (20404, 404, "There is nothing here"),
     (20409, 409, "The idempotency key was used before, for a request with other parameters"),
     (20413, 413, "The request is too long"),
@@ -73,7 +92,7 @@ CATALOGUE: Final[dict[int, Entry]] = _catalogue(
     (21408, 400, "This account may not send messages to that country"),
     (21481, 400, "'PageToken' is not one that this list gave out"),
     (21601, 400, "'From' is a number that cannot send text messages"),
-    (21602, 400, "'Body' is empty: a message needs a text"),
+    (21602, 400, "'Body' is empty: a message needs a text or media"),
     (21603, 400, "'From' is missing: say whom the message is from"),
     (21604, 400, "'To' is missing: say whom the message is for"),
     (21606, 400, "'From' is not a sender of this account"),
@@ -91,7 +110,15 @@ CATALOGUE: Final[dict[int, Entry]] = _catalogue(
     (21627, 400, "'MaxPrice' is not a number"),
     (21655, 400, "'ContentSid' names no content template"),
     (21701, 404, "'MessagingServiceSid' names a messaging service that does not exist"),
+    (21703, 400, "The messaging service has no sender that could send this"),
     (21705, 400, "'MessagingServiceSid' is not MG and 32 hex digits"),
+    (21711, 400, "'From' is not among the senders of the messaging service"),
+    # --- numbers and applications
+    (21401, 400, "'PhoneNumber' is not a phone number in E.164: + and its digits"),
+    (21402, 400, "The URL is not an http or https URL that can be called"),
+    (21420, 400, "'SmsApplicationSid' names no application"),
+    (21421, 400, "'PhoneNumber' is missing: say which number it is to be"),
+    (21422, 400, "The phone number is not to be had"),
     # --- what became of a message
     (30001, 429, "Too many messages were waiting for this sender"),
     (30002, 403, "The account was suspended after it asked for this message"),
@@ -141,6 +168,7 @@ CATALOGUE: Final[dict[int, Entry]] = _catalogue(
     (30046, 400, "The delivery was not confirmed in time"),
     (30409, 409, "The message can no longer be canceled"),
     (30410, 504, "The carrier gave no answer; the message was not sent again, so as not to send it twice"),
+    (63019, 400, "A medium could not be fetched from its URL"),
     # --- scheduling
     (35111, 400, "'SendAt' is missing: a scheduled message needs a time"),
     (35114, 400, "'SendAt' is not a time within reach"),

@@ -74,12 +74,15 @@ def from_sid(text: str, *prefixes: str) -> str | None:
     return None
 
 
+def from_project(text: str) -> str | None:
+    """The id that a dashed UUID names, as SignalWire spells ids; None where `text` is none."""
+    return text.replace("-", "").lower() if _DASHED.fullmatch(text) else None
+
+
 def from_any(text: str) -> str | None:
     """The id that any dialect's spelling names (SID, dashed UUID, bare hex), or None."""
     if _HEX32.fullmatch(text):
         return text.lower()
     if _SID.fullmatch(text):
         return text[2:].lower()
-    if _DASHED.fullmatch(text):
-        return text.replace("-", "").lower()
-    return None
+    return from_project(text)

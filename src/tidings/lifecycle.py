@@ -70,6 +70,10 @@ class Kind(StrEnum):
     UNRECOGNISED = "unrecognised"
     """The carrier's word is in no table."""
     RECEIVED = "received"
+    REDACTED = "redacted"
+    """Its application had its text taken away."""
+    DELETED = "deleted"
+    """Its application had it deleted."""
 
 
 _W, _S, _U = SegmentState.WAITING, SegmentState.SUBMITTING, SegmentState.UNCERTAIN
@@ -101,6 +105,11 @@ SEGMENTS: Final[dict[tuple[SegmentState, Kind], SegmentState]] = {
     (_N, Kind.DELIVERED): _D,
 }
 
+WHOLE: Final[dict[tuple[Status, Kind], Status]] = {
+    (Status.RECEIVING, Kind.RECEIVED): Status.RECEIVED,
+}
+"""What moves a message that has no segments of its own: one that comes in."""
+
 FORWARD: Final[dict[Status, frozenset[Status]]] = {
     Status.ACCEPTED: frozenset({Status.QUEUED, Status.FAILED, Status.CANCELED}),
     Status.SCHEDULED: frozenset({Status.QUEUED, Status.FAILED, Status.CANCELED}),
@@ -127,6 +136,9 @@ FINAL: Final = frozenset(
     }
 )
 """Nothing more is expected of the message. `sent` is not here, though it may be where a message stays."""
+
+UNDER_WAY: Final = frozenset({Status.ACCEPTED, Status.SCHEDULED, Status.QUEUED, Status.SENDING, Status.RECEIVING})
+"""While a message stands there its text is needed: it can be neither redacted nor deleted."""
 
 _WITH_CARRIER: Final = frozenset({_A, _D, _N})
 _IN_DOUBT: Final = frozenset({_S, _U})

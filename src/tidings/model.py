@@ -25,11 +25,19 @@ class Direction(StrEnum):
     OUTBOUND_REPLY = "outbound-reply"
 
 
+class Channel(StrEnum):
+    """What a message travels as; SignalWire's word for it is `kind`."""
+
+    SMS = "sms"
+    MMS = "mms"
+
+
 class Order(msgspec.Struct, frozen=True):
     """What an application asks for, in no dialect's words. Addresses are as given; nothing is checked yet."""
 
     dialect: str
     sender: str
+    """"" where a service is to choose."""
     recipient: str
     body: str
     callback_url: str | None = None
@@ -39,6 +47,17 @@ class Order(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     digest: str = ""
     """SHA-256 over the order's parameters, hex: what tells a retry from another request with the same key."""
+    media: tuple[str, ...] = ()
+    """http(s) URLs of what is to go with it."""
+    as_mms: bool = False
+    """Whether it is to travel as a media message though it has no media."""
+    service: str | None = None
+    """The service whose senders it may be from, 32 hex digits."""
+    max_price: int | None = None
+    """Micro-USD that it may cost at most."""
+    direction: Direction = Direction.OUTBOUND_API
+    extras: dict[str, Any] = {}
+    """`Message.extras`."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
@@ -58,6 +77,16 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     validity: int | None
     """Seconds it may wait here before it is sent; None: for ever."""
     created_at: int
+    channel: Channel = Channel.SMS
+    media: int = 0
+    """How many media came with it."""
+    service: str | None = None
+    """The service that chose its sender."""
+    price: int | None = None
+    """Micro-USD that it costs once it has left, all segments; None: its route has no price."""
+    extras: dict[str, Any] = {}
+    """What only one dialect speaks of, and what it gives back: `custom_variables` (REST), `context` and `tags`
+    (RELAY), `webhook` (the `Handling` that an inbound message is told by)."""
 
 
 class Standing(msgspec.Struct, array_like=True):
@@ -77,6 +106,10 @@ class Standing(msgspec.Struct, array_like=True):
     """When it is to be handed to that carrier; None when there is nothing to hand over."""
     tries: int = 0
     """Refusals by this carrier that counted as attempts."""
+    redacted_at: int | None = None
+    """When its text was taken away."""
+    deleted_at: int | None = None
+    """When its application had it deleted: no list shows it any more, and its text is gone."""
 
 
 class Segment(msgspec.Struct, array_like=True):
@@ -132,6 +165,10 @@ class Target(StrEnum):
     """The one its message was made with."""
     ACCOUNT = "account"
     """The account-wide one, which is told of every event."""
+    WEBHOOK = "webhook"
+    """That of the number that an inbound message came to; its answer is a document."""
+    RELAY = "relay"
+    """No URL: the RELAY sessions that listen to the message's context."""
 
 
 class Callback(msgspec.Struct, array_like=True):
@@ -143,7 +180,8 @@ class Callback(msgspec.Struct, array_like=True):
     target: Target
     account: str
     host: str
-    """scheme://host:port of the URL: what is slow or dead, is so per host."""
+    """scheme://host:port of the URL: what is slow or dead, is so per host. `webhook:` stands before
+    it where it is asked who answers a message; RELAY has `relay:ACCOUNT:CONTEXT`, SWML without a URL `script:`."""
     state: CallbackState
     created_at: int
     owed_since: int
@@ -290,9 +328,16 @@ class Account(msgspec.Struct, frozen=True):
     """The auth token that was rotated away, good until `previous_until`."""
     previous_until: int = 0
     callbacks: CallbackOptions = CallbackOptions()
+    signing_key: str | None = None
+    """Signs what SignalWire's dialects send; None: the auth token does."""
+    dialects: tuple[str, ...] | None = None
+    """Those it speaks; None: all."""
 
     def __repr__(self) -> str:
         return f"Account(id={self.id!r}, name={self.name!r})"
+
+    def speaks(self, dialect: str) -> bool:
+        return self.dialects is None or dialect in self.dialects
 
     def overlapping(self, now: int) -> bool:
         """Whether the previous auth token is still good."""
@@ -309,6 +354,46 @@ class ApiKey(msgspec.Struct, frozen=True):
     created_at: int
 
 
+class Handler(StrEnum):
+    """Who answers a message that comes in."""
+
+    NONE = "none"
+    MARKUP = "markup"
+    """A URL whose answer is TwiML or cXML."""
+    APPLICATION = "application"
+    """An application's URL of that kind."""
+    SWML = "swml"
+    """A URL whose answer is SWML, or SWML as it stands here."""
+    RELAY = "relay"
+    """The RELAY sessions that listen to a context."""
+
+
+Method = Literal["POST", "GET"]
+
+
+class Handling(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What becomes of messages that come in to a sender."""
+
+    handler: Handler = Handler.NONE
+    dialect: str = "twilio"
+    """Whose words are used: of the request, of its signature, and of the inbound message."""
+    url: str | None = None
+    method: Method = "POST"
+    fallback_url: str | None = None
+    """Asked where `url` has no good answer."""
+    fallback_method: Method = "POST"
+    application: str | None = None
+    """Id of an `Application`."""
+    context: str | None = None
+    """RELAY's context or topic."""
+    script: str | None = None
+    """SWML (JSON or YAML), where there is no URL to ask for it."""
+    resource: str | None = None
+    """Id of the `Resource` that says all this, where one was assigned."""
+    spelling: str | None = None
+    """SignalWire's `message_handler` as it was set, where several mean the same (relay_topic, relay_context …)."""
+
+
 class Sender(msgspec.Struct, frozen=True):
     """What messages of an account may be from: number, short code or alphanumeric id."""
 
@@ -316,3 +401,89 @@ class Sender(msgspec.Struct, frozen=True):
     account: str
     queue_limit: int = 0
     """Most segments that may wait for this sender; 0: no limit."""
+    id: str = ""
+    """32 hex digits; a store gives one to a sender that comes without."""
+    name: str = ""
+    handling: Handling = Handling()
+    created_at: int = 0
+    updated_at: int = 0
+    claimed: bool = False
+    """Whether an application took it through an API, and may give it back; otherwise it is the operator's."""
+
+
+class Application(msgspec.Struct, frozen=True, tag="application"):
+    """Handlers under a name, which numbers and messages can refer to."""
+
+    id: str
+    account: str
+    created_at: int
+    updated_at: int
+    name: str = ""
+    url: str | None = None
+    method: Method = "POST"
+    fallback_url: str | None = None
+    fallback_method: Method = "POST"
+    status_callback: str | None = None
+    """Told of the status of its messages, outbound and inbound."""
+
+
+class Service(msgspec.Struct, frozen=True, tag="service"):
+    """A pool of senders. Twilio: messaging service; SignalWire: number group."""
+
+    id: str
+    account: str
+    created_at: int
+    updated_at: int
+    name: str = ""
+    sticky: bool = False
+    """Whether a recipient always hears from the same sender."""
+
+
+class Member(msgspec.Struct, frozen=True, tag="member"):
+    """A sender's place in a service. SignalWire: number group membership."""
+
+    id: str
+    account: str
+    created_at: int
+    updated_at: int
+    parent: str
+    """The service's id."""
+    address: str
+
+
+class SwmlHandler(msgspec.Struct, frozen=True, tag="swml_handler"):
+    """A document, or the URL of one, which numbers can be routed to (SignalWire: resources)."""
+
+    id: str
+    account: str
+    created_at: int
+    updated_at: int
+    name: str = ""
+    url: str | None = None
+    method: Method = "POST"
+    fallback_url: str | None = None
+    fallback_method: Method = "POST"
+    script: str | None = None
+
+
+Resource = Application | Service | Member | SwmlHandler
+"""What an application arranges through an API: few, and rarely changed."""
+
+
+class Medium(msgspec.Struct, frozen=True, array_like=True):
+    """One picture, sound, text … of a media message. Its content is kept apart."""
+
+    id: str
+    """Random: who knows it may fetch the content."""
+    message_id: str
+    account: str
+    place: int
+    """0-based, within its message."""
+    url: str | None
+    """Where it is to be fetched from; None for what came in."""
+    content_type: str | None
+    """None until it was fetched."""
+    size: int | None
+    """Bytes; None until it was fetched."""
+    created_at: int
+    updated_at: int

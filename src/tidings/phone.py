@@ -86,6 +86,16 @@ def is_landline(number: str) -> bool:
     return not number.startswith("+1") and _type(number) == PhoneNumberType.FIXED_LINE
 
 
+def is_toll_free(number: str) -> bool:
+    """Whether whoever calls an E.164 number pays nothing for it."""
+    return _type(number) == PhoneNumberType.TOLL_FREE
+
+
+def national(number: str) -> str:
+    """An E.164 number as it is written in its own country: (310) 338-6745."""
+    return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
 @lru_cache(maxsize=16384)
 def _type(number: str) -> int:
     kind: int = phonenumbers.number_type(phonenumbers.parse(number))

@@ -9,14 +9,16 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.callbacks.signing import webhook_key
 from tidings.callbacks.url import parse_url
+from tidings.carriers.mm7.settings import Mm7Settings
 from tidings.carriers.simulator.carrier import SimulatorSettings
+from tidings.carriers.simulator.mms import MmsSimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.gateway.dispatch import DispatchSettings
 from tidings.gateway.routes import Route
@@ -31,6 +33,8 @@ CLIENT: Final = {"TIDINGS_URL"}
 NUMBERS: Final = ("+15005550006", *(f"+1555123{last:04}" for last in range(10)))
 """Senders of the development setting's account."""
 
+
+Dialect = Literal["twilio", "signalwire_compat", "signalwire_rest", "signalwire_relay"]
 
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 """It goes into a header, before a comma."""
@@ -47,6 +51,18 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds that a stop waits for what is in flight."""
     public_url: str = ""
     """Where clients reach this gateway, for the absolute URLs in its answers; "": as the request names it."""
+    claim_numbers: bool = False
+    """Whether applications may take numbers through an API that are nobody's yet: for development."""
+    tls_port: int = 8443
+    """Of https and wss, which are served beside http with --tls or a certificate."""
+    tls_certificate: str = ""
+    """PEM file of a certificate of one's own, its chain included; "": with --tls, one is made."""
+    tls_key: str = ""
+    """PEM file of its key."""
+
+    def __post_init__(self) -> None:
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together")
 
 
 class StoreSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,6 +83,10 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Most segments that may wait for each of its senders; 0: no limit."""
     previous_token: str | None = None
     """The auth token before this one, good as well for as long as it stands here."""
+    signing_key: str | None = None
+    """Signs what SignalWire's dialects send (`PSK_…`); unset: the auth token does."""
+    dialects: tuple[Dialect, ...] | None = None
+    """Those it speaks: twilio, signalwire_compat, signalwire_rest, signalwire_relay; unset: all."""
     callbacks: CallbackOptions = CallbackOptions()
 
     def __post_init__(self) -> None:
@@ -95,11 +115,14 @@ def _check_callbacks(options: CallbackOptions) -> None:
             raise ValueError("an account-wide URL needs a secret: callbacks.secrets")
 
 
+CarrierSettings = SmppSettings | SimulatorSettings | Mm7Settings | MmsSimulatorSettings
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: Server = Server()
     store: StoreSettings = StoreSettings()
     account: tuple[AccountSettings, ...] = ()
-    carrier: tuple[SmppSettings | SimulatorSettings, ...] = ()
+    carrier: tuple[CarrierSettings, ...] = ()
     route: tuple[Route, ...] = ()
     dispatch: DispatchSettings = DispatchSettings()
     callbacks: DeliverySettings = DeliverySettings()
@@ -122,11 +145,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def development(port: int = 8080) -> Settings:
-    """What runs without a file: the simulated carrier, and callbacks to this machine allowed."""
+    """What runs without a file: the simulated carriers, and callbacks to this machine allowed."""
     return Settings(
-        server=Server(port=port),
-        carrier=(SimulatorSettings(name="simulator"),),
-        route=(Route(to="+", carriers=("simulator",)),),
+        server=Server(port=port, claim_numbers=True),
+        carrier=(SimulatorSettings(name="simulator"), MmsSimulatorSettings(name="simulator-mms")),
+        route=(Route(to="+", carriers=("simulator", "simulator-mms")),),
         callbacks=DeliverySettings(allow_private=True),
     )
 

@@ -54,7 +54,7 @@ class App:
     def statuses(self, message_id: str, *, taken: bool = True) -> list[str]:
         """What it was told of a message, in order; with `taken`, what it said yes to."""
         return [
-            told.status for told in self.told if told.sid == "SM" + message_id and (not taken or told.answer < 300)
+            told.status for told in self.told if told.sid[2:] == message_id and (not taken or told.answer < 300)
         ]
 
     async def hears(self, message_id: str, *statuses: str) -> None:

@@ -16,7 +16,6 @@ import pytest
 
 from tidings.app import Gateway
 from tidings.callbacks.delivery import DeliverySettings
-from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import SECOND, Clock, SystemClock
 from tidings.gateway.dispatch import DispatchSettings
@@ -33,7 +32,7 @@ from tidings.model import (
     Standing,
     Target,
 )
-from tidings.settings import AccountSettings, Server, Settings
+from tidings.settings import AccountSettings, CarrierSettings, Server, Settings
 from tidings.store.base import CallbackKey, Change, StoreError
 from tidings.store.sqlite import SqliteStore
 
@@ -239,7 +238,7 @@ class Bench:
 
     async def site(
         self,
-        *carriers: SmppSettings | SimulatorSettings,
+        *carriers: CarrierSettings,
         routes: Sequence[Route] | None = None,
         path: Path | None = None,
         queue_limit: int = 0,

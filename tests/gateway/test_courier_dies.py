@@ -20,8 +20,9 @@ MESSAGES = 40
 
 def courier_of(site: "Site") -> int:
     """The process id of a gateway's courier."""
-    assert isinstance(site.gateway.attempts, Courier)
-    process = site.gateway.attempts._apart._process
+    courier = site.gateway.attempts.others
+    assert isinstance(courier, Courier)
+    process = courier._apart._process
     assert process is not None
     return process.pid
 

@@ -31,9 +31,12 @@ async def test_a_message_is_kept_before_it_is_acknowledged(bench: "Bench") -> No
     ((message, standing),) = await received(site)
     assert (message.sender, message.recipient, message.body) == ("+15551230000", "+15005550006", "hello there")
     assert standing.status is Status.RECEIVED
-    (event,) = await site.events(message.id)
-    assert event.kind is Kind.RECEIVED
-    assert b"hello there" in bytes.fromhex(event.detail["raw"])
+    receiving, received_ = await site.events(message.id)
+    assert [(one.kind, one.status, one.moved) for one in (receiving, received_)] == [
+        (Kind.CREATED, Status.RECEIVING, True),
+        (Kind.RECEIVED, Status.RECEIVED, True),
+    ]
+    assert b"hello there" in bytes.fromhex(receiving.detail["raw"])
 
 
 async def test_a_message_that_cannot_be_kept_is_not_acknowledged(bench: "Bench") -> None:

@@ -24,8 +24,10 @@ from tidings.store.base import Change, KeyTaken, MessageFilter, Store, StoreErro
 from tidings.text import Encoding
 
 if TYPE_CHECKING:
+    from tests.store.conformance_arranged import ArrangedConformance
     from tests.store.conformance_attempts import AttemptsConformance
     from tests.store.conformance_callbacks import CallbacksConformance
+    from tests.store.conformance_contents import ContentsConformance
     from tests.store.conformance_queues import QueuesConformance
     from tests.store.rows import (
         ACCOUNT,
@@ -46,8 +48,10 @@ if TYPE_CHECKING:
         standing_of,
     )
 else:
+    from conformance_arranged import ArrangedConformance
     from conformance_attempts import AttemptsConformance
     from conformance_callbacks import CallbacksConformance
+    from conformance_contents import ContentsConformance
     from conformance_queues import QueuesConformance
     from rows import (
         ACCOUNT,
@@ -80,7 +84,9 @@ def _note(settled: list[int], place: int, _: asyncio.Future[None]) -> None:
     settled.append(place)
 
 
-class StoreConformance(QueuesConformance, CallbacksConformance, AttemptsConformance):
+class StoreConformance(
+    QueuesConformance, CallbacksConformance, AttemptsConformance, ContentsConformance, ArrangedConformance
+):
     # --- commits
     async def test_everything_in_a_change_is_kept_as_it_was_given(self, store: Store) -> None:
         message = a_message(callback_url="https://app.example.com/hook?a=b", validity=60, encoding=Encoding.UCS2)
@@ -376,6 +382,17 @@ class StoreConformance(QueuesConformance, CallbacksConformance, AttemptsConforma
             (MessageFilter(recipient="+1777", sent_until=NOON + 4 * HOUR), [3, 2]),
             (MessageFilter(sender="+1500", recipient="+1777", sent_from=NOON, sent_until=NOON + DAY), [3]),
             (MessageFilter(sender="nobody"), []),
+            (MessageFilter(statuses=(Status.QUEUED,)), [5]),
+            (MessageFilter(statuses=(Status.SENT, Status.QUEUED)), [5, 4, 3, 2, 1, 0]),
+            (MessageFilter(statuses=()), []),
+            (MessageFilter(sender="+1501", statuses=(Status.SENT,)), [4, 2]),
+            (MessageFilter(recipient="+1777", statuses=(Status.QUEUED,)), [5]),
+            (MessageFilter(created_from=NOON + 4 * HOUR), [5, 4]),
+            (MessageFilter(created_until=NOON + 2 * HOUR), [1, 0]),
+            (MessageFilter(created_from=NOON + HOUR, created_until=NOON + 3 * HOUR + 1), [3, 2, 1]),
+            (MessageFilter(sender="+1500", created_from=NOON + 1), [3, 1]),
+            (MessageFilter(recipient="+1777", created_until=NOON + 3 * HOUR), [2]),
+            (MessageFilter(created_until=NOON + 5 * HOUR, sent_from=NOON + 4 * HOUR), [4]),
         ],
     )
     async def test_lists_by_every_filter(self, store: Store, where: MessageFilter, expected: list[int]) -> None:

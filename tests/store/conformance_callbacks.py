@@ -206,6 +206,24 @@ class CallbacksConformance:
         expected = [a_callback(message, target=Target.ACCOUNT), a_callback(message)]
         assert await store.callbacks(message.id) == expected
 
+    async def test_what_is_being_retried_at_a_host_can_be_hastened(self, store: Store) -> None:
+        message, theirs = a_message(), a_message(account=OTHER)
+        late = NOON + HOUR
+        retried = [a_callback(message, number, state=RETRYING, due_at=late) for number in (1, 2)]
+        others = [
+            a_callback(message, 3, due_at=late),  # never tried yet
+            a_callback(message, 4, state=GIVEN_UP, due_at=late),
+            a_callback(message, 5, state=RETRYING, due_at=late, host=ELSEWHERE),
+            a_callback(message, 6, state=RETRYING, due_at=NOON - 1),
+        ]
+        await put_with(store, message, *retried, *others)
+        await put_with(store, theirs, a_callback(theirs, state=RETRYING, due_at=late))
+        assert await store.hasten(HOST, ACCOUNT, NOON) == 2
+        hastened = [msgspec.structs.replace(one, due_at=NOON) for one in retried]
+        assert await store.callbacks(message.id) == [*hastened, *others]
+        assert await store.next_callback_due(HOST, OTHER, NOON) == late
+        assert await store.hasten(HOST, ACCOUNT, NOON) == 0
+
     # --- what became of it
     async def test_a_callback_is_found_by_its_own_account_only(self, store: Store) -> None:
         message = a_message()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         a_message,
         a_receipt,
         a_segment,
+        an_id,
         created,
         put,
         standing_of,
@@ -44,6 +45,7 @@ else:
         a_message,
         a_receipt,
         a_segment,
+        an_id,
         created,
         put,
         standing_of,
@@ -265,6 +267,8 @@ class QueuesConformance:
                 url="https://app.example.com/all",
                 secrets=("whsec_a", "whsec_b"),
             ),
+            signing_key="PSK_key",
+            dialects=("twilio", "signalwire-rest"),
         )
         await store.put_account(rotated)
         assert await store.account(ACCOUNT) == rotated
@@ -291,14 +295,15 @@ class QueuesConformance:
         await store.put_api_key(key)
         assert await store.api_key(key.id) == key
         assert await store.api_key("0d" * 16) is None
-        senders = [Sender("+1500", ACCOUNT, 10), Sender("ACME", ACCOUNT)]
+        senders = [Sender("+1500", ACCOUNT, 10, an_id()), Sender("ACME", ACCOUNT, id=an_id())]
         for sender in senders:
             await store.put_sender(sender)
         assert await store.sender("ACME") == senders[1]
         assert await store.sender("acme") is None
         assert await store.senders(ACCOUNT) == senders
-        await store.put_sender(Sender("ACME", OTHER, 5))
-        assert await store.senders(OTHER) == [Sender("ACME", OTHER, 5)]
+        theirs = Sender("ACME", OTHER, 5, an_id())
+        await store.put_sender(theirs)
+        assert await store.senders(OTHER) == [theirs]
         assert await store.senders(ACCOUNT) == senders[:1]
 
     async def test_a_sender_of_no_account_is_refused(self, store: Store) -> None:

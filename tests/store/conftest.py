@@ -7,7 +7,12 @@ import pytest
 from tidings.store.base import Store
 
 pytest.register_assert_rewrite(
-    "conformance", "conformance_queues", "conformance_callbacks", "conformance_attempts"
+    "conformance",
+    "conformance_queues",
+    "conformance_callbacks",
+    "conformance_attempts",
+    "conformance_contents",
+    "conformance_arranged",
 )
 
 

@@ -16,6 +16,7 @@ from tidings.model import (
     Event,
     IdempotencyKey,
     KeptReceipt,
+    Medium,
     Message,
     Replay,
     Segment,
@@ -132,6 +133,13 @@ def a_replay(where: CallbackFilter | None = None, made_at: int = NOON, **changes
 
 def a_receipt(message_id: str | None = None, **changes: Any) -> KeptReceipt:
     usual = KeptReceipt(an_id(), "main", NOON, message_id, 0, "00aaff", {"word": "DELIVRD", "ids": ["7"]})
+    return msgspec.structs.replace(usual, **changes)
+
+
+def a_medium(message: Message, place: int = 0, **changes: Any) -> Medium:
+    """One that is still to be fetched."""
+    url = f"https://cdn.example.com/{place}.png"
+    usual = Medium(an_id(), message.id, message.account, place, url, None, None, NOON, NOON)
     return msgspec.structs.replace(usual, **changes)
 
 

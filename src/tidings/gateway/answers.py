@@ -62,7 +62,7 @@ class Judge:
             standing.tries += 1
             standing.due_at = now + int(answer.after * SECOND)
             return Evidence(Kind.DEFERRED, detail, part)
-        following = self._routes.after(kept.message.recipient, detail["carrier"])
+        following = self._routes.after(kept.message.recipient, detail["carrier"], kept.message.channel)
         # What a carrier has a part of stays with it: handsets join parts of one reference only.
         elsewhere = any(s.carrier_id is not None or s.state is SegmentState.UNCERTAIN for s in kept.segments)
         if answer.permanent or following is None or elsewhere:

@@ -14,11 +14,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from tidings.carriers.base import Accepted, Answer, Carrier, Slot, Submission, Uncertain
+from tidings.carriers.base import Accepted, Answer, Carrier, Part, Slot, Submission, Uncertain
 from tidings.clock import SECOND, Clock
 from tidings.gateway.answers import Judge, UncertainPolicy
 from tidings.gateway.lane import AFTER_A_FAULT, Lane, Work
 from tidings.gateway.ledger import Evidence, Ledger
+from tidings.gateway.media import MediaRoom, Stopping, Unavailable
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.routes import Routes
 from tidings.lifecycle import Kind, SegmentState
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 RECOVERED_AT_ONCE: Final = 500
 """Segments in doubt that are read at a time after a crash."""
+MEDIA_TRIES: Final = 3
+"""How often media are fetched that could not be had, before their message is given up."""
 _EVER: Final = 2**62
 _BEING_SENT: Final = frozenset({SegmentState.WAITING, SegmentState.SUBMITTING})
 
@@ -43,6 +46,8 @@ class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Messages held in memory for each carrier."""
     failover_after: float = 10.0
     """Seconds a carrier may be without a bind before its messages go to the next one on their route."""
+    media_retry: float = 30.0
+    """Seconds until media are asked for again that could not be fetched."""
 
 
 class Dispatcher:
@@ -53,10 +58,12 @@ class Dispatcher:
         receipts: Receipts,
         carriers: Mapping[str, Carrier],
         routes: Routes,
+        media: MediaRoom,
         clock: Clock,
         settings: DispatchSettings,
     ) -> None:
         self._store = store
+        self._media = media
         self._ledger = ledger
         self._receipts = receipts
         self._routes = routes
@@ -121,14 +128,24 @@ class Dispatcher:
     # --- one message
     async def send(self, work: Work, carrier: Carrier, slot: Slot) -> None:
         """Submit what of a message has not left yet, and keep what becomes of it."""
-        kept = await self._ledger.find(work.id)
+        try:
+            kept = await self._ledger.find(work.id)
+            media = await self._media.load(kept.message) if kept is not None and kept.message.media else ()
+        except StoreError:
+            slot.release()
+            raise
         if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
             slot.release()
-            return
-        if self._expired(kept.message):
+        elif self._expired(kept.message):
             slot.release()
             await self._expire(kept, carrier)
-            return
+        elif media is None:
+            slot.release()
+            await self._fetch_media(kept, carrier)
+        else:
+            await self._hand_over(kept, carrier, slot, media)
+
+    async def _hand_over(self, kept: Kept, carrier: Carrier, slot: Slot, media: tuple[Part, ...]) -> None:
         texts, change = self._lay_out(kept, carrier)
         waiting = [segment.part for segment in kept.segments if segment.state is SegmentState.WAITING]
         if not waiting or _refused(kept):
@@ -136,7 +153,7 @@ class Dispatcher:
             kept.standing.due_at = None
             return
         if len(waiting) == 1:
-            await self._submit(kept, waiting[0], texts, carrier, slot, change)
+            await self._submit(kept, waiting[0], texts, carrier, slot, change, media=media)
         else:
             await self._submit_parts(kept, waiting, texts, carrier, slot, change)
         self._go_on(kept, carrier)
@@ -167,6 +184,7 @@ class Dispatcher:
         slot: Slot,
         change: Change,
         leaving: "asyncio.Future[bool] | None" = None,
+        media: tuple[Part, ...] = (),
     ) -> None:
         message = kept.message
         if [s.part for s in kept.segments if s.state is SegmentState.WAITING] == [part]:
@@ -193,9 +211,40 @@ class Dispatcher:
                 texts[part - 1],
                 message.encoding,
                 validity,
+                media,
             )
         )
         await self._settle(kept, part, carrier, answer)
+
+    async def _fetch_media(self, kept: Kept, carrier: Carrier) -> None:
+        """Have fetched what goes with a message, while others use the room at the carrier; then it may go."""
+        standing, fault = kept.standing, None
+        try:
+            await self._media.fetch(kept.message)
+        except Unavailable as unavailable:
+            fault = unavailable
+        except Stopping:
+            return
+        if standing.due_at is None or standing.carrier != carrier.name:
+            return  # the next carrier has got it meanwhile, and waits for the same media
+        if fault is not None:
+            await self._without_media(kept, carrier, fault)
+        else:
+            standing.tries = 0
+            self._go_on(kept, carrier)
+
+    async def _without_media(self, kept: Kept, carrier: Carrier, fault: Unavailable) -> None:
+        """What goes with a message cannot be had: later perhaps, or it never leaves."""
+        _, change = self._lay_out(kept, carrier)
+        standing, detail = kept.standing, {"carrier": carrier.name, "media": fault.reason}
+        if fault.passing and standing.tries < MEDIA_TRIES - 1:
+            standing.tries += 1
+            standing.due_at = self._clock.now() + int(self._settings.media_retry * SECOND)
+            await self._ledger.record(kept, Evidence(Kind.DEFERRED, detail), change=change)
+            self._go_on(kept, carrier)
+        else:
+            standing.due_at = None
+            await self._ledger.record(kept, Evidence(Kind.REFUSED, detail, error=fault.error), change=change)
 
     async def _take_back(self, message_id: str, part: int, carrier: Carrier) -> None:
         """A store that failed may have kept an intent all the same. Nothing was handed over: it is no doubt."""
@@ -302,7 +351,7 @@ class Dispatcher:
             if self._expired(kept.message):
                 await self._expire(kept, carrier)
                 continue
-            following = self._routes.after(kept.message.recipient, carrier.name)
+            following = self._routes.after(kept.message.recipient, carrier.name, kept.message.channel)
             begun = any(segment.state is not SegmentState.WAITING for segment in kept.segments)
             if following is not None and not begun and self._carriers[following].up:
                 kept.standing.carrier, kept.standing.tries = following, 0
@@ -317,7 +366,7 @@ class Dispatcher:
             for message_id, _ in waiting:
                 kept = await self._ledger.find(message_id)
                 assert kept is not None, "the store has just named it"
-                following = self._routes.after(kept.message.recipient, gone)
+                following = self._routes.after(kept.message.recipient, gone, kept.message.channel)
                 kept.standing.carrier = following
                 if following is None:
                     kept.standing.due_at = None

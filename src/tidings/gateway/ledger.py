@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tidings.clock import Clock
-from tidings.lifecycle import FINAL, Kind, SegmentState, Status, advance, fold
+from tidings.lifecycle import FINAL, WHOLE, Kind, SegmentState, Status, advance, fold
 from tidings.model import Callback, CallbackState, Event, Message, Segment, Standing, Target
 from tidings.store.base import Change, Kept, OwedCallback, Store, StoreError
 
@@ -62,6 +62,10 @@ class Teller(Protocol):
         """Perhaps these are kept: their commit is said to have failed."""
         ...
 
+    def redacted(self, message: Message) -> None:
+        """From now on it is to be told without its text, also what was owed before."""
+        ...
+
 
 class Ledger:
     def __init__(self, store: Store, clock: Clock, teller: Teller, capacity: int = CAPACITY) -> None:
@@ -93,13 +97,24 @@ class Ledger:
         return self._alive.get(message_id) or self._hold(found)
 
     def create(
-        self, message: Message, standing: Standing, evidence: Evidence, change: Change
+        self,
+        message: Message,
+        standing: Standing,
+        evidence: Evidence,
+        change: Change,
+        *then: Evidence,
+        segments: Sequence[Segment] = (),
     ) -> tuple[Kept, "Future[None]"]:
-        """A new message: kept with its first event, in one change with whatever `change` holds already."""
-        kept = Kept(message, standing, [])
+        """A new message: kept with its first event, in one change with whatever `change` holds already.
+
+        `then` follows at once; `segments` are those that it speaks of, where there are any yet.
+        """
+        kept = Kept(message, standing, list(segments))
         owed: list[OwedCallback] = []
         change.messages.append(message)
         self._append(kept, evidence, self._clock.now(), True, True, change, owed)
+        for said in then:
+            self._apply(kept, said, change, owed)
         return kept, self._commit(kept, change, owed)
 
     def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
@@ -108,6 +123,19 @@ class Ledger:
         owed: list[OwedCallback] = []
         for evidence in said:
             self._apply(kept, evidence, change, owed)
+        return self._commit(kept, change, owed)
+
+    def redact(self, kept: Kept, change: Change, *, delete: bool) -> "Future[None]":
+        """Take a message's text away, and with `delete` the message out of sight. Both are final."""
+        now, owed = self._clock.now(), list[OwedCallback]()
+        kept.message = replace(kept.message, body="")
+        kept.standing.redacted_at = kept.standing.redacted_at or now
+        if delete:
+            kept.standing.deleted_at = now
+        change.redacted.append((kept.message.id,))
+        said = Evidence(Kind.DELETED if delete else Kind.REDACTED, {})
+        self._append(kept, said, now, False, True, change, owed)
+        self._teller.redacted(kept.message)
         return self._commit(kept, change, owed)
 
     def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
@@ -120,9 +148,11 @@ class Ledger:
                 applied = True
                 _settle(segment, state, said, now)
                 change.segments.append(replace(segment))
-        before = after = standing.status
-        if applied and segments:
-            after = fold(before, [segment.state for segment in segments])
+        before = standing.status
+        if segments:
+            after = fold(before, [segment.state for segment in segments]) if applied else before
+        else:
+            after = WHOLE.get((before, said.kind), before)
         moved = after is not before
         if moved:
             standing.status = after

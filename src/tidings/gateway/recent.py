@@ -34,3 +34,7 @@ class Recent(Generic[T]):
             self._known.clear()
         self._known[key] = (now, record)
         return record
+
+    def forget(self, key: str) -> None:
+        """The record has just been changed here."""
+        self._known.pop(key, None)

@@ -17,10 +17,21 @@ from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.optout import OptOuts
 from tidings.gateway.recent import Recent
-from tidings.gateway.routes import Route, Routes
-from tidings.ids import new_id
-from tidings.lifecycle import Kind, Status
-from tidings.model import Account, Direction, IdempotencyKey, Message, Order, Sender, Standing
+from tidings.gateway.routes import Route, Routes, price
+from tidings.gateway.services import Services
+from tidings.ids import new_id, random_hex
+from tidings.lifecycle import Kind, SegmentState, Status
+from tidings.model import (
+    Account,
+    Channel,
+    IdempotencyKey,
+    Medium,
+    Message,
+    Order,
+    Segment,
+    Sender,
+    Standing,
+)
 from tidings.store.base import Change, Kept, KeyTaken, Store
 
 MAX_BODY: Final = 1600
@@ -57,6 +68,7 @@ class Submitter:
         routes: Routes,
         depths: QueueDepths,
         opt_outs: OptOuts,
+        services: Services,
         clock: Clock,
         outbox: Outbox,
     ) -> None:
@@ -66,6 +78,7 @@ class Submitter:
         self._routes = routes
         self._depths = depths
         self._opt_outs = opt_outs
+        self._services = services
         self._clock = clock
         self._outbox = outbox
         self._in_flight: dict[tuple[str, str], Future[None]] = {}
@@ -103,23 +116,50 @@ class Submitter:
             return None
         if known.digest != order.digest:
             raise Problem(20409, value=key)
-        found = await self._store.message(account.id, known.message_id)
+        found = await self._store.message(account.id, known.message_id, deleted=True)
         return None if found is None else Submitted(*found, repeated=True)
 
     async def _create(self, account: Account, order: Order) -> Submitted:
         recipient, route = self._check_recipient(account, order.recipient)
-        sender = await self._check_sender(account, order.sender, recipient)
+        change, given = Change(), order.sender
+        if order.service is not None and not given:
+            given = await self._services.choose(account.id, order.service, recipient, change)
+        sender = await self._check_sender(account, given, recipient)
+        if order.service is not None and order.sender:
+            await self._services.check(account.id, order.service, sender)
+        channel = Channel.MMS if order.media or order.as_mms else Channel.SMS
+        carrier = self._routes.first(recipient, channel)
+        if carrier is None:
+            raise Problem(21621)
         body = text.smart_encode(order.body) if order.smart_encoded else order.body
-        if not body:
-            raise Problem(21602)
-        if "\0" in body:
-            raise Problem(20422, value="Body holds a NUL character")
-        if len(body) > MAX_BODY // 2 and text.length(body) > MAX_BODY:
-            raise Problem(21617)
-        measure = text.measure(body)
+        _check_body(body, order)
         if await self._opt_outs.has(account.id, sender, recipient):
             raise Problem(21610, value=recipient)
-        return await self._keep(account, order, sender, recipient, body, measure, route)
+        measure = text.measure(body)
+        now = self._clock.now()
+        segments = measure.segments if channel is Channel.SMS else 1
+        message = Message(
+            new_id(now),
+            account.id,
+            order.dialect,
+            order.direction,
+            sender,
+            recipient,
+            body,
+            measure.encoding,
+            segments,
+            order.callback_url,
+            order.validity,
+            now,
+            channel,
+            len(order.media),
+            order.service,
+            price(route, channel, segments),
+            order.extras,
+        )
+        for place, url in enumerate(order.media):
+            change.media.append(Medium(random_hex(), message.id, account.id, place, url, None, None, now, now))
+        return await self._keep(account, order, message, carrier, change)
 
     def _check_recipient(self, account: Account, given: str) -> tuple[str, Route]:
         recipient = phone.e164(given)
@@ -149,50 +189,50 @@ class Submitter:
         return sender
 
     async def _keep(
-        self,
-        account: Account,
-        order: Order,
-        sender: str,
-        recipient: str,
-        body: str,
-        measure: text.Measure,
-        route: Route,
+        self, account: Account, order: Order, message: Message, carrier: str, change: Change
     ) -> Submitted:
-        now = self._clock.now()
-        message = Message(
-            new_id(now),
-            account.id,
-            order.dialect,
-            Direction.OUTBOUND_API,
-            sender,
-            recipient,
-            body,
-            measure.encoding,
-            measure.segments,
-            order.callback_url,
-            order.validity,
-            now,
-        )
-        standing = Standing(message.id, Status.QUEUED, 0, now, carrier=route.carriers[0], due_at=now)
-        change, evidence = Change(), _CREATED
+        now = message.created_at
+        standing = Standing(message.id, Status.QUEUED, 0, now, carrier=carrier, due_at=now)
+        evidence = _CREATED
         if order.idempotency_key is not None:
             change.keys.append(IdempotencyKey(account.id, order.idempotency_key, order.digest, message.id, now))
             evidence = Evidence(Kind.CREATED, {"idempotency_key": order.idempotency_key})
         self._depths.add(message)
-        kept, committed = self._ledger.create(message, standing, evidence, change)
+        if order.max_price is not None and message.price is not None and message.price > order.max_price:
+            kept, committed = self._too_dear(message, standing, evidence, change, order.max_price)
+        else:
+            kept, committed = self._ledger.create(message, standing, evidence, change)
         answer = msgspec.structs.replace(standing)
 
         # On the future, not behind the await: a caller who goes away changes nothing for the message.
         def settled(committed: "Future[None]") -> None:
             if committed.cancelled():
-                self._outbox.look_again(route.carriers[0])
+                self._outbox.look_again(carrier)
             elif committed.exception() is None:
                 self._outbox.offer(kept)
             else:
                 self._depths.moved(message, Status.QUEUED, Status.FAILED)
                 # A store that fails may have kept it all the same.
-                self._outbox.look_again(route.carriers[0])
+                self._outbox.look_again(carrier)
 
         committed.add_done_callback(settled)
         await committed
         return Submitted(message, answer, repeated=False)
+
+    def _too_dear(
+        self, message: Message, standing: Standing, evidence: Evidence, change: Change, most: int
+    ) -> tuple[Kept, "Future[None]"]:
+        """It is taken, and fails at once."""
+        refused = Evidence(Kind.REFUSED, {"price": message.price, "max_price": most}, error=30010)
+        whole = Segment(message.id, 1, SegmentState.WAITING, standing.carrier or "")
+        return self._ledger.create(message, standing, evidence, change, refused, segments=[whole])
+
+
+def _check_body(body: str, order: Order) -> None:
+    """Raises Problem."""
+    if not body and not order.media:
+        raise Problem(21602)
+    if "\0" in body:
+        raise Problem(20422, value="Body holds a NUL character")
+    if len(body) > MAX_BODY // 2 and text.length(body) > MAX_BODY:
+        raise Problem(21617)

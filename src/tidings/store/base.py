@@ -7,10 +7,11 @@ Every write goes through `commit`, which is all or nothing and durable once its 
 
 from asyncio import Future
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from tidings.lifecycle import Status
 from tidings.model import (
     Account,
     ApiKey,
@@ -20,14 +21,18 @@ from tidings.model import (
     Event,
     IdempotencyKey,
     KeptReceipt,
+    Medium,
     Message,
     OptOut,
     Replay,
+    Resource,
     Segment,
     Sender,
     Standing,
     Target,
 )
+
+R = TypeVar("R", bound=Resource)
 
 
 class StoreError(Exception):
@@ -59,7 +64,7 @@ class Change:
     messages: list[Message] = _kind("messages")
     """New ones; each comes with its standing."""
     standings: list[Standing] = _kind("standings")
-    """New or changed; the last one of a message wins."""
+    """New or changed; the last one of a message wins. What was redacted or deleted stays so, whatever it says."""
     segments: list[Segment] = _kind("segments")
     """New or changed; the last one of a part wins."""
     recut: list[tuple[str, int]] = _kind("recut")
@@ -81,6 +86,16 @@ class Change:
     opt_outs: list[OptOut] = _kind("opt_outs")
     opt_ins: list[OptOut] = _kind("opt_ins")
     """Opt-outs that are lifted."""
+    media: list[Medium] = _kind("media")
+    """New or changed; the last one of an id wins."""
+    dropped_media: list[tuple[str]] = _kind("dropped_media")
+    """(id,) of media that go, with their content."""
+    redacted: list[tuple[str]] = _kind("redacted")
+    """(message id,): its text goes, from the message and from whatever was kept about it: what carriers wrote and
+    what applications were sent and answered. Receipts and attempts that come once its standing has a `redacted_at`
+    are kept without it as well."""
+    stickies: list[tuple[str, str, str]] = _kind("stickies")
+    """(service, recipient, sender): whom a recipient hears from; the last one of a pair wins."""
 
 
 class MessageFilter(msgspec.Struct, frozen=True):
@@ -92,6 +107,14 @@ class MessageFilter(msgspec.Struct, frozen=True):
     """sent_at at or after."""
     sent_until: int | None = None
     """sent_at before."""
+    statuses: tuple[Status, ...] | None = None
+    """None: any."""
+    created_from: int | None = None
+    """created_at at or after."""
+    created_until: int | None = None
+    """created_at before."""
+    deleted: bool = False
+    """Whether deleted ones are listed as well."""
 
 
 class CallbackFilter(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,7 +181,9 @@ class Store(Protocol):
         ...
 
     # --- messages
-    async def message(self, account: str, id: str) -> tuple[Message, Standing] | None: ...
+    async def message(self, account: str, id: str, *, deleted: bool = False) -> tuple[Message, Standing] | None:
+        """None where there is none, or where it was deleted; with `deleted`, also that one."""
+        ...
 
     async def messages(
         self, account: str, where: MessageFilter, limit: int, before: str | None = None
@@ -169,6 +194,18 @@ class Store(Protocol):
     async def kept(self, message_ids: Sequence[str]) -> dict[str, Kept]: ...
 
     async def segments(self, message_id: str) -> list[Segment]: ...
+
+    async def media(self, message_id: str) -> list[Medium]:
+        """In their places."""
+        ...
+
+    async def medium(self, id: str) -> Medium | None: ...
+
+    async def put_content(self, medium_id: str, content: bytes) -> None:
+        """Keep the content of a medium, whose row comes with a later commit."""
+        ...
+
+    async def content(self, medium_id: str) -> bytes | None: ...
 
     async def events(self, message_id: str) -> list[Event]: ...
 
@@ -237,6 +274,10 @@ class Store(Protocol):
 
     async def next_callback_due(self, host: str, account: str, after: int) -> int | None: ...
 
+    async def hasten(self, host: str, account: str, now: int) -> int:
+        """What is being retried there comes due now. Returns how many."""
+        ...
+
     async def subscriptions(self) -> list[tuple[str, str]]:
         """(account, URL) of the accounts that have an account-wide URL."""
         ...
@@ -296,11 +337,43 @@ class Store(Protocol):
 
     async def api_key(self, id: str) -> ApiKey | None: ...
 
-    async def put_sender(self, sender: Sender) -> None: ...
+    async def put_sender(self, sender: Sender) -> None:
+        """New or changed, as a whole. One without id keeps that which its account knows it by, or is given one."""
+        ...
+
+    async def configure_sender(self, address: str, account: str, queue_limit: int, now: int) -> None:
+        """What the settings say of a sender: it is new, and the operator's; or it is its account's already, and
+        keeps all else that was arranged for it (id, name, handling). What another account had arranged for the
+        same address is gone."""
+        ...
 
     async def sender(self, address: str) -> Sender | None: ...
 
-    async def senders(self, account: str) -> list[Sender]: ...
+    async def senders(self, account: str) -> list[Sender]:
+        """By address."""
+        ...
+
+    async def sender_by_id(self, account: str, id: str) -> Sender | None: ...
+
+    async def drop_sender(self, address: str) -> None: ...
+
+    async def put_resource(self, resource: Resource) -> None:
+        """New or changed."""
+        ...
+
+    async def resource(self, kind: type[R], account: str, id: str) -> R | None: ...
+
+    async def resources(self, kind: type[R], account: str, parent: str | None = None) -> list[R]:
+        """All of one kind, oldest first; of a parent, where one is named."""
+        ...
+
+    async def drop_resource(self, account: str, id: str) -> bool:
+        """With what has it as its parent, and with its stickies. Returns whether there was one."""
+        ...
+
+    async def sticky(self, service: str, recipient: str) -> str | None:
+        """Whom a recipient hears from."""
+        ...
 
     async def opted_out_senders(self) -> list[tuple[str, str]]:
         """(account, sender) that somebody has opted out of."""

@@ -17,11 +17,7 @@ WITH heads AS MATERIALIZED (
    ORDER BY due_at, message_id, number, target
    LIMIT :limit
 )
-SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_at, c.owed_since, c.due_at, c.attempts,
-       c.response, c.error, c.done_at, c.replay,
-       m.id, m.account, m.dialect, m.direction, m.sender, m.recipient, m.body, m.encoding, m.segments,
-       m.callback_url, m.validity, m.created_at,
-       e.message_id, e.number, e.account, e.at, e.kind, e.status, e.moved, e.applied, e.part, e.error, e.detail
+SELECT {c.callback}, {m.message}, {e.event}
   FROM heads
   JOIN callbacks c ON c.message_id = heads.message_id AND c.number >= heads.number AND c.target = heads.target
                   AND c.state IN ('owed', 'retrying')
@@ -37,22 +33,22 @@ SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_a
 SELECT min(due_at) FROM callbacks
  WHERE host = :host AND account = :account AND due_at > :after AND state IN ('owed', 'retrying');
 
+-- name: hasten
+UPDATE callbacks INDEXED BY callbacks_owed
+   SET due_at = :now
+ WHERE host = :host AND account = :account AND due_at > :now AND state IN ('owed', 'retrying') AND state = 'retrying';
+
 -- name: callbacks_by_message
-SELECT message_id, number, target, account, host, state, created_at, owed_since, due_at, attempts, response, error,
-       done_at, replay
-  FROM callbacks
+SELECT {callback} FROM callbacks
  WHERE message_id = :message_id
  ORDER BY number, target;
 
 -- name: callback
-SELECT message_id, number, target, account, host, state, created_at, owed_since, due_at, attempts, response, error,
-       done_at, replay
-  FROM callbacks
+SELECT {callback} FROM callbacks
  WHERE message_id = :message_id AND number = :number AND target = :target AND account = :account;
 
 -- name: callbacks_of_account
-SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_at, c.owed_since, c.due_at, c.attempts,
-       c.response, c.error, c.done_at, c.replay
+SELECT {c.callback}
   FROM messages m INDEXED BY messages_of_account
  CROSS JOIN callbacks c ON c.message_id = m.id
  WHERE m.account = :account AND m.id >= :floor AND m.id <= :ceiling
@@ -66,8 +62,7 @@ SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_a
  LIMIT :limit;
 
 -- name: callbacks_given_up
-SELECT message_id, number, target, account, host, state, created_at, owed_since, due_at, attempts, response, error,
-       done_at, replay
+SELECT {callback}
   FROM callbacks INDEXED BY callbacks_given_up
  WHERE account = :account AND state = 'given_up' AND message_id >= :floor AND message_id <= :ceiling
    AND (message_id, number, target) < (:before_message, :before_number, :before_target)
@@ -86,8 +81,7 @@ WITH RECURSIVE hosts (host) AS (
     FROM hosts
    WHERE :host IS NULL AND hosts.host IS NOT NULL
 )
-SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_at, c.owed_since, c.due_at, c.attempts,
-       c.response, c.error, c.done_at, c.replay
+SELECT {c.callback}
   FROM hosts
  CROSS JOIN callbacks c INDEXED BY callbacks_owed
          ON c.host = hosts.host AND c.account = :account AND c.state IN ('owed', 'retrying')
@@ -101,8 +95,7 @@ SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_a
  LIMIT :limit;
 
 -- name: replayable_of_account
-SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_at, c.owed_since, c.due_at, c.attempts,
-       c.response, c.error, c.done_at, c.replay
+SELECT {c.callback}
   FROM messages m INDEXED BY messages_of_account
  CROSS JOIN callbacks c ON c.message_id = m.id
  WHERE m.account = :account AND m.id > :cursor AND m.id >= :floor AND m.id <= :ceiling
@@ -114,8 +107,7 @@ SELECT c.message_id, c.number, c.target, c.account, c.host, c.state, c.created_a
  ORDER BY m.id, c.number, c.target;
 
 -- name: replayable_given_up
-SELECT message_id, number, target, account, host, state, created_at, owed_since, due_at, attempts, response, error,
-       done_at, replay
+SELECT {callback}
   FROM callbacks INDEXED BY callbacks_given_up
  WHERE account = :account AND state = 'given_up'
    AND message_id > :cursor AND message_id >= :floor AND message_id <= :ceiling
@@ -126,15 +118,13 @@ SELECT message_id, number, target, account, host, state, created_at, owed_since,
  ORDER BY message_id, number, target;
 
 -- name: attempts
-SELECT id, message_id, number, target, account, ordinal, at, connected, first_byte, elapsed, method, url, headers, body,
-       response, response_headers, response_body, error, detail
+SELECT {attempt}
   FROM attempts
  WHERE message_id = :message_id AND number = :number AND target = :target AND account = :account
  ORDER BY ordinal, id;
 
 -- name: failed_attempts
-SELECT id, message_id, number, target, account, ordinal, at, connected, first_byte, elapsed, method, url, headers, body,
-       response, response_headers, response_body, error, detail
+SELECT {attempt}
   FROM attempts INDEXED BY attempts_failed
  WHERE account = :account AND error IS NOT NULL
    AND id < :before AND id >= :floor AND at >= :since AND at < :until
@@ -142,8 +132,7 @@ SELECT id, message_id, number, target, account, ordinal, at, connected, first_by
  LIMIT :limit;
 
 -- name: failed_attempt
-SELECT id, message_id, number, target, account, ordinal, at, connected, first_byte, elapsed, method, url, headers, body,
-       response, response_headers, response_body, error, detail
+SELECT {attempt}
   FROM attempts
  WHERE id = :id AND account = :account AND error IS NOT NULL;
 

@@ -31,13 +31,19 @@ _OUTSTANDING: Final = frozenset({CallbackState.OWED, CallbackState.RETRYING})
 
 def messages(account: str, where: MessageFilter, before: str | None) -> tuple[str, dict[str, Any]]:
     """The query that lists messages, and its parameters, less the limit."""
-    bounds = msgspec.structs.asdict(where)
-    bounds |= {"account": account, "floor": "", "before": before or _AFTER_ALL}
-    if where.sent_from is not None:
-        bounds["floor"] = ids.floor_id(where.sent_from - LONGEST_WAIT)
-    if where.sent_until is not None:
-        # Sent before then means made before then.
-        bounds["before"] = min(bounds["before"], ids.floor_id(where.sent_until + STEP))
+    floors = [
+        ids.floor_id(at - back)
+        for at, back in ((where.sent_from, LONGEST_WAIT), (where.created_from, STEP))
+        if at is not None
+    ]
+    # Sent before then means made before then.
+    ceilings = [ids.floor_id(at + STEP) for at in (where.sent_until, where.created_until) if at is not None]
+    bounds = msgspec.structs.asdict(where) | {
+        "account": account,
+        "statuses": None if where.statuses is None else msgspec.json.encode(where.statuses).decode(),
+        "floor": max(floors, default=""),
+        "before": min([before or _AFTER_ALL, *ceilings]),
+    }
     return "messages_to" if where.recipient else "messages_from" if where.sender else "messages", bounds
 
 

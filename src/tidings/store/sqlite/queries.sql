@@ -1,16 +1,25 @@
--- Every query has a name and lives here. The first ones keep batches: run once for each row, whose values are those of
--- its struct in order (tidings.model); they are written in this order, so that what a row refers to comes first. The
--- scribe takes the whole batch back where one fails: OR FAIL spares SQLite the journal to take back only that one.
+-- Every query has a name and lives here or in callbacks.sql. {message} stands for the columns of a Message, in the order
+-- of its fields, {m.message} for the same with `m.` before each (`statements` tells which structs have such a name).
+--
+-- The first ones keep batches: run once for each row, whose values are those of its struct in order (tidings.model);
+-- `statements` tells in which order they are run. The scribe takes the whole batch back where one fails: OR FAIL spares
+-- SQLite the journal to take back only that one.
 
 -- name: insert_idempotency_keys
 INSERT OR FAIL INTO idempotency_keys VALUES (?, ?, ?, ?, ?)
 
 -- name: insert_messages
-INSERT OR FAIL INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR FAIL INTO messages ({message}, status, events, updated_at, error, sent_at, carrier, due_at, tries)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_standings
 UPDATE messages
    SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) = (?, ?, ?, ?, ?, ?, ?, ?)
+ WHERE id = ?
+
+-- name: take_away
+UPDATE messages
+   SET (redacted_at, deleted_at) = (coalesce(?, redacted_at), coalesce(?, deleted_at))
  WHERE id = ?
 
 -- name: recut_segments
@@ -24,7 +33,7 @@ INSERT OR FAIL INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         excluded.submitted_at, excluded.answered_at, excluded.settled_at)
 
 -- name: append_events
-INSERT OR FAIL INTO events (message_id, number, account, at, kind, status, moved, applied, part, error, detail)
+INSERT OR FAIL INTO events ({event})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_receipts
@@ -61,15 +70,50 @@ INSERT OR REPLACE INTO opt_outs VALUES (?, ?, ?, ?, ?)
 -- name: lift_opt_outs
 DELETE FROM opt_outs WHERE account = ? AND sender = ? AND recipient = ?
 
+-- name: upsert_media
+INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: drop_media
+DELETE FROM media WHERE id = ?
+
+-- name: drop_contents
+DELETE FROM media_contents WHERE medium = ?
+
+-- name: upsert_stickies
+INSERT OR REPLACE INTO stickies VALUES (?, ?, ?)
+
+-- name: redact_messages
+UPDATE messages SET body = '' WHERE id = ?
+
+-- name: redact_events
+UPDATE events SET detail = json_remove(detail, '$.raw', '$.text') WHERE message_id = ?
+
+-- name: redact_receipts
+UPDATE receipts SET (raw, receipt) = ('', json_remove(receipt, '$.raw', '$.text')) WHERE message_id = ?
+
+-- name: redact_attempts
+UPDATE attempts SET (body, response_body) = ('', '') WHERE message_id = ?
+
+-- name: redact_queries
+-- A redirect may have repeated the query, in its header and in what is told of it.
+UPDATE attempts
+   SET (url, response_headers, detail) =
+       (substr(url, 1, instr(url || '?', '?') - 1),
+        CASE WHEN instr(response_headers, '?') THEN '' ELSE response_headers END,
+        CASE WHEN instr(detail, '?') THEN '' ELSE detail END)
+ WHERE message_id = ? AND method = 'GET'
+
+-- name: redacted
+SELECT id FROM messages INDEXED BY messages_redacted
+ WHERE redacted_at IS NOT NULL AND id IN (SELECT value FROM json_each(:ids));
+
 -- name: message
-SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
-       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+SELECT {message}, {standing}
   FROM messages
- WHERE id = :id AND account = :account;
+ WHERE id = :id AND account = :account AND (:deleted OR deleted_at IS NULL);
 
 -- name: messages
-SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
-       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+SELECT {message}, {standing}
   FROM messages
  WHERE account = :account
    AND id < :before AND id >= :floor
@@ -77,59 +121,80 @@ SELECT id, account, dialect, direction, sender, recipient, body, encoding, segme
    AND (:recipient IS NULL OR recipient = :recipient)
    AND (:sent_from IS NULL OR sent_at >= :sent_from)
    AND (:sent_until IS NULL OR sent_at < :sent_until)
+   AND (:created_from IS NULL OR created_at >= :created_from)
+   AND (:created_until IS NULL OR created_at < :created_until)
+   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+   AND (:deleted OR deleted_at IS NULL)
  ORDER BY id DESC
  LIMIT :limit;
 
 -- name: messages_to
-SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
-       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+SELECT {message}, {standing}
   FROM messages INDEXED BY messages_by_recipient
  WHERE account = :account AND recipient = :recipient
    AND id < :before AND id >= :floor
    AND (:sender IS NULL OR sender = :sender)
    AND (:sent_from IS NULL OR sent_at >= :sent_from)
    AND (:sent_until IS NULL OR sent_at < :sent_until)
+   AND (:created_from IS NULL OR created_at >= :created_from)
+   AND (:created_until IS NULL OR created_at < :created_until)
+   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+   AND (:deleted OR deleted_at IS NULL)
  ORDER BY id DESC
  LIMIT :limit;
 
 -- name: messages_from
-SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
-       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+SELECT {message}, {standing}
   FROM messages INDEXED BY messages_by_sender
  WHERE account = :account AND sender = :sender
    AND id < :before AND id >= :floor
    AND (:sent_from IS NULL OR sent_at >= :sent_from)
    AND (:sent_until IS NULL OR sent_at < :sent_until)
+   AND (:created_from IS NULL OR created_at >= :created_from)
+   AND (:created_until IS NULL OR created_at < :created_until)
+   AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
+   AND (:deleted OR deleted_at IS NULL)
  ORDER BY id DESC
  LIMIT :limit;
 
 -- name: messages_by_id
-SELECT id, account, dialect, direction, sender, recipient, body, encoding, segments, callback_url, validity,
-       created_at, status, events, updated_at, error, sent_at, carrier, due_at, tries
+SELECT {message}, {standing}
   FROM messages
  WHERE id IN (SELECT value FROM json_each(:ids));
 
+-- name: media
+SELECT {medium} FROM media WHERE message_id = :message_id ORDER BY place, id;
+
+-- name: medium
+SELECT {medium} FROM media WHERE id = :id;
+
+-- name: put_content
+INSERT OR REPLACE INTO media_contents VALUES (:medium, :content);
+
+-- name: content
+SELECT content FROM media_contents WHERE medium = :medium;
+
 -- name: segments_by_message
-SELECT message_id, part, state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at
+SELECT {segment}
   FROM segments
  WHERE message_id IN (SELECT value FROM json_each(:ids))
  ORDER BY message_id, part;
 
 -- name: events_by_message
-SELECT message_id, number, account, at, kind, status, moved, applied, part, error, detail
+SELECT {event}
   FROM events
  WHERE message_id = :message_id
  ORDER BY number;
 
 -- name: feed
-SELECT cursor, message_id, number, account, at, kind, status, moved, applied, part, error, detail
+SELECT cursor, {event}
   FROM events
  WHERE account = :account AND cursor > :after
  ORDER BY cursor
  LIMIT :limit;
 
 -- name: receipts_by_message
-SELECT id, carrier, received_at, message_id, part, raw, receipt
+SELECT {receipt}
   FROM receipts
  WHERE message_id = :message_id
  ORDER BY received_at, id;
@@ -181,7 +246,7 @@ SELECT carrier_key, message_id, part FROM segments
 SELECT carrier, key, receipt_id FROM parked ORDER BY received_at DESC LIMIT :limit;
 
 -- name: parked
-SELECT receipts.id, receipts.carrier, receipts.received_at, message_id, part, raw, receipt
+SELECT {receipts.receipt}
   FROM parked JOIN receipts ON receipts.id = parked.receipt_id
  WHERE parked.carrier = :carrier AND key = :key
  ORDER BY receipts.received_at, receipts.id;
@@ -190,20 +255,21 @@ SELECT receipts.id, receipts.carrier, receipts.received_at, message_id, part, ra
 DELETE FROM parked WHERE received_at < :before;
 
 -- name: put_account
-INSERT INTO accounts (id, name, auth_token, created_at, active, countries, previous_token, previous_until, callbacks)
-VALUES (:id, :name, :auth_token, :created_at, :active, :countries, :previous_token, :previous_until, :callbacks)
+INSERT INTO accounts ({account})
+VALUES (:id, :name, :auth_token, :created_at, :active, :countries, :previous_token, :previous_until, :callbacks,
+        :signing_key, :dialects)
     ON CONFLICT (id) DO UPDATE
-   SET (name, auth_token, active, countries, previous_token, previous_until, callbacks) =
+   SET (name, auth_token, active, countries, previous_token, previous_until, callbacks, signing_key, dialects) =
        (excluded.name, excluded.auth_token, excluded.active, excluded.countries, excluded.previous_token,
-        excluded.previous_until, excluded.callbacks);
+        excluded.previous_until, excluded.callbacks, excluded.signing_key, excluded.dialects);
 
 -- name: account
-SELECT id, name, auth_token, created_at, active, countries, previous_token, previous_until, callbacks
+SELECT {account}
   FROM accounts
  WHERE id = :id;
 
 -- name: accounts
-SELECT id, name, auth_token, created_at, active, countries, previous_token, previous_until, callbacks
+SELECT {account}
   FROM accounts
  ORDER BY created_at, id;
 
@@ -217,14 +283,58 @@ INSERT OR REPLACE INTO api_keys VALUES (:id, :account, :name, :secret_hash, :cre
 SELECT id, account, name, secret_hash, created_at FROM api_keys WHERE id = :id;
 
 -- name: put_sender
-INSERT INTO senders VALUES (:address, :account, :queue_limit)
-    ON CONFLICT (address) DO UPDATE SET (account, queue_limit) = (excluded.account, excluded.queue_limit);
+INSERT INTO senders ({sender})
+VALUES (:address, :account, :queue_limit, coalesce(nullif(:id, ''), :new_id), :name, :handling, :created_at, :updated_at,
+        :claimed)
+    ON CONFLICT (address) DO UPDATE
+   SET (account, queue_limit, id, name, handling, created_at, updated_at, claimed) =
+       (excluded.account, excluded.queue_limit,
+        CASE WHEN :id = '' AND account = excluded.account THEN id ELSE excluded.id END,
+        excluded.name, excluded.handling, excluded.created_at, excluded.updated_at, excluded.claimed);
+
+-- name: configure_sender
+INSERT INTO senders ({sender})
+VALUES (:address, :account, :queue_limit, :new_id, '', '{}', :now, :now, 0)
+    ON CONFLICT (address) DO UPDATE SET (queue_limit, claimed) = (excluded.queue_limit, 0);
+
+-- name: take_sender
+DELETE FROM senders WHERE address = :address AND account != :account;
 
 -- name: sender
-SELECT address, account, queue_limit FROM senders WHERE address = :address;
+SELECT {sender} FROM senders WHERE address = :address;
+
+-- name: sender_by_id
+SELECT {sender} FROM senders WHERE account = :account AND id = :id;
 
 -- name: senders
-SELECT address, account, queue_limit FROM senders WHERE account = :account ORDER BY address;
+SELECT {sender} FROM senders WHERE account = :account ORDER BY address;
+
+-- name: drop_sender
+DELETE FROM senders WHERE address = :address;
+
+-- name: put_resource
+INSERT INTO resources VALUES (:id, :kind, :account, :parent, :created_at, :data)
+    ON CONFLICT (id) DO UPDATE SET (parent, data) = (excluded.parent, excluded.data);
+
+-- name: resource
+SELECT data FROM resources WHERE id = :id AND account = :account AND kind = :kind;
+
+-- name: resources
+SELECT data FROM resources WHERE account = :account AND kind = :kind ORDER BY created_at, id;
+
+-- name: resources_of_parent
+SELECT data FROM resources INDEXED BY resources_of_parent
+ WHERE parent = :parent AND account = :account AND kind = :kind
+ ORDER BY created_at, id;
+
+-- name: drop_resource
+DELETE FROM resources WHERE id = :id AND account = :account;
+
+-- name: drop_stickies
+DELETE FROM stickies WHERE service = :service;
+
+-- name: sticky
+SELECT sender FROM stickies WHERE service = :service AND recipient = :recipient;
 
 -- name: opted_out_senders
 SELECT DISTINCT account, sender FROM opt_outs;

@@ -23,7 +23,7 @@ from tidings.apart import Frames, frame, of_gateway
 from tidings.store.base import Contradiction, KeyTaken, StoreError
 from tidings.store.group_commit import Fenced
 from tidings.store.sqlite.migrate import migrate
-from tidings.store.sqlite.statements import AT_ONCE, INSERTS, JSON_AT_END, KEEP, SQL, Rows
+from tidings.store.sqlite.statements import AT_ONCE, INSERTS, JSON, KEEP, SQL, TELLING, Rows
 
 MODULE: Final = "tidings.store.sqlite.scribe"
 LOCK_PATIENCE: Final = 10.0
@@ -129,13 +129,15 @@ class Scribe:
         connection = self._opened()
         connection.execute("BEGIN IMMEDIATE")
         try:
+            kept["redacted"] = [*kept.get("redacted", ()), *self._redacted_before(connection, kept)]
             for kind, statements in KEEP.items():
                 rows = kept.get(kind)
                 if not rows:
                     continue
-                if kind in JSON_AT_END:
+                if kind in JSON:
+                    place = JSON[kind]
                     for row in rows:
-                        row[-1] = self._encode(row[-1]).decode()
+                        row[place] = self._encode(row[place]).decode()
                 for query, values in statements:
                     _execute(connection, query, rows if values is None else list(map(values, rows)))
             connection.execute("COMMIT")
@@ -144,6 +146,13 @@ class Scribe:
             if isinstance(error, sqlite3.IntegrityError):
                 raise (KeyTaken if "idempotency_keys" in str(error) else Contradiction)(str(error)) from error
             raise
+
+    def _redacted_before(self, connection: sqlite3.Connection, kept: dict[str, Rows]) -> Rows:
+        """(id,) of messages whose text is gone, and comes back with what is kept now."""
+        told = {row[place] for kind, place in TELLING.items() for row in kept.get(kind, ())}
+        if not told:
+            return []
+        return connection.execute(SQL["redacted"], {"ids": self._encode(list(told)).decode()}).fetchall()
 
 
 def _execute(connection: sqlite3.Connection, query: str, rows: Rows) -> None:

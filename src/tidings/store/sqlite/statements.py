@@ -9,13 +9,33 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
+from tidings import model
 from tidings.store.base import Change
 
 Rows = list[Any]
 
+COLUMNS: Final = {
+    "account": model.Account.__struct_fields__,
+    "attempt": model.Attempt.__struct_fields__,
+    "callback": model.Callback.__struct_fields__,
+    "event": model.Event.__struct_fields__,
+    "medium": model.Medium.__struct_fields__,
+    "message": model.Message.__struct_fields__,
+    "receipt": model.KeptReceipt.__struct_fields__,
+    "segment": model.Segment.__struct_fields__,
+    "sender": model.Sender.__struct_fields__,
+    "standing": model.Standing.__struct_fields__[1:],
+}
+"""What queries write in braces → the columns it stands for. A standing lies in the row of its message."""
+
+
+def _columns(name: re.Match[str]) -> str:
+    table, struct = name.groups()
+    return ", ".join(f"{table}.{column}" if table else column for column in COLUMNS[struct])
+
 
 def _load(file: str) -> dict[str, str]:
-    text = (files(__package__) / file).read_text("utf-8")
+    text = re.sub(r"\{(?:(\w+)\.)?(\w+)\}", _columns, (files(__package__) / file).read_text("utf-8"))
     parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
     return {name: body.strip() for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
@@ -36,6 +56,7 @@ KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "keys": (("insert_idempotency_keys", None),),
     "messages": (("insert_messages", None),),
     "standings": (("update_standings", itemgetter(1, 2, 3, 4, 5, 6, 7, 8, 0)),),
+    "taken_away": (("take_away", itemgetter(1, 2, 0)),),
     "recut": (("recut_segments", None),),
     "segments": (("upsert_segments", None),),
     "events": (("append_events", None),),
@@ -48,11 +69,37 @@ KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "replays": (("upsert_replays", None),),
     "opt_outs": (("insert_opt_outs", None),),
     "opt_ins": (("lift_opt_outs", itemgetter(slice(3))),),
+    "media": (("upsert_media", None),),
+    "dropped_media": (("drop_media", None), ("drop_contents", None)),
+    "stickies": (("upsert_stickies", None),),
+    "redacted": (
+        ("redact_messages", None),
+        ("redact_events", None),
+        ("redact_receipts", None),
+        ("redact_attempts", None),
+        ("redact_queries", None),
+    ),
 }
-"""Kind of row → the statements that keep it, and which of its values each takes, in which order (None: all)."""
+"""Kind of row → the statements that keep it, and which of its values each takes, in which order (None: all).
+They are kept in this order: what others refer to before those, what takes away last."""
 
-JSON_AT_END: Final = frozenset({"events", "receipts", "replays"})
-"""Kinds whose last value is kept as JSON."""
+JSON: Final = {
+    "messages": COLUMNS["message"].index("extras"),
+    "events": COLUMNS["event"].index("detail"),
+    "receipts": COLUMNS["receipt"].index("receipt"),
+    "replays": model.Replay.__struct_fields__.index("where"),
+}
+"""Kind of row → its place that is kept as JSON."""
+
+TELLING: Final = {
+    "receipts": COLUMNS["receipt"].index("message_id"),
+    "matched": 1,
+    "attempts": COLUMNS["attempt"].index("message_id"),
+}
+"""Kinds of row that may hold the text of a message that is kept already → the place of its id."""
+
+_STANDING: Final = model.Standing.__struct_fields__.index("redacted_at")
+"""How many values of a standing a message's row begins with; what is taken away is kept apart."""
 
 
 def gather(changes: Sequence[Change]) -> dict[str, Rows]:
@@ -64,10 +111,19 @@ def gather(changes: Sequence[Change]) -> dict[str, Rows]:
     # Within a batch, earlier words on where something stands are already history.
     segments = {(segment.message_id, segment.part): segment for segment in gathered["segments"]}
     standings = {standing.id: standing for standing in gathered["standings"]}
+    # Rare, and for good: no other standing writes these columns, nor their index.
+    taken_away = [
+        (standing.id, standing.redacted_at, standing.deleted_at)
+        for standing in standings.values()
+        if standing.redacted_at is not None or standing.deleted_at is not None
+    ]
     # A new message and where it stands make one row of the table.
-    messages = [astuple(message) + astuple(standings.pop(message.id))[1:] for message in gathered["messages"]]
+    messages = [
+        [*astuple(message), *astuple(standings.pop(message.id))[1:_STANDING]] for message in gathered["messages"]
+    ]
     return gathered | {
         "messages": messages,
         "standings": list(standings.values()),
+        "taken_away": taken_away,
         "segments": list(segments.values()),
     }
