@@ -21,6 +21,7 @@ from tidings.carriers.base import (
     Accepted,
     Answer,
     Carrier,
+    InboundMedia,
     InboundSegment,
     NotSent,
     Receipt,
@@ -136,6 +137,9 @@ class Kept:
     async def inbound(self, segment: InboundSegment) -> None:
         self.segments.put_nowait(segment)
         await self.gate.wait()
+
+    async def inbound_media(self, message: InboundMedia) -> None:
+        raise AssertionError("SMPP has no media messages")
 
 
 def settings(port: int, **options: Any) -> SmppSettings:

@@ -1,7 +1,7 @@
 """What the gateway and a carrier say to each other, whatever the carrier speaks.
 
-The gateway hands a `Submission` to a `Slot` and gets one of five answers back; the carrier hands every
-`Receipt` and `InboundSegment` to a `Sink`, and acknowledges it to its peer only once the sink returns.
+The gateway hands a `Submission` to a `Slot` and gets one of five answers back; the carrier hands every `Receipt`,
+`InboundSegment` and `InboundMedia` to a `Sink`, and acknowledges it to its peer only once the sink returns.
 A carrier only says what happened. Whether to try again, elsewhere or never is the dispatcher's to decide.
 """
 
@@ -10,11 +10,25 @@ from typing import Protocol
 
 import msgspec
 
+from tidings.model import Channel
 from tidings.text import Encoding
 
 
+class Part(msgspec.Struct, frozen=True):
+    """One picture, sound, text … of a media message."""
+
+    content_type: str
+    """"image/jpeg", with parameters where it came with any."""
+    content: bytes
+    name: str
+    """File name, "" where it has none."""
+
+    def __repr__(self) -> str:
+        return f"Part({self.content_type!r}, {len(self.content)} bytes, {self.name!r})"
+
+
 class Submission(msgspec.Struct, frozen=True):
-    """One attempt to hand one segment to a carrier."""
+    """One attempt to hand one segment, or one media message, to a carrier."""
 
     message_id: str
     """32 hex digits; the same for every segment of the message."""
@@ -28,6 +42,8 @@ class Submission(msgspec.Struct, frozen=True):
     encoding: Encoding
     validity: int | None = None
     """Seconds the carrier may go on trying; None leaves it to the carrier."""
+    media: tuple[Part, ...] = ()
+    """What goes with the text, in order; only carriers of `Channel.MMS` are given any."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -139,12 +155,35 @@ class InboundSegment(msgspec.Struct, frozen=True):
     raw: str
 
 
+class InboundMedia(msgspec.Struct, frozen=True):
+    """A media message from a handset, for one of its recipients."""
+
+    carrier: str
+    received_at: int
+    """Microseconds since 1970, our clock."""
+    source: str
+    """In the carrier's spelling: "15551230000", "someone@example.com"."""
+    destination: str
+    text: str
+    """Its text parts, one below the other; "" where it has none."""
+    subject: str
+    """"" where it has none."""
+    parts: tuple[Part, ...]
+    """All else, in the order they came; how they were to be laid out (SMIL) is left out."""
+    raw: str
+    """What came, in short, for people: ids and sizes, not the bytes."""
+    transaction: str
+    """The carrier's name for the delivery; the same for each recipient, and when it is repeated."""
+
+
 class Sink(Protocol):
     """Where a carrier hands in what it receives. Returning means: kept. Raising means: say no to the peer."""
 
     async def receipt(self, receipt: Receipt) -> None: ...
 
     async def inbound(self, segment: InboundSegment) -> None: ...
+
+    async def inbound_media(self, message: InboundMedia) -> None: ...
 
 
 class Slot(Protocol):
@@ -163,6 +202,11 @@ class Carrier(Protocol):
     """A configured upstream."""
 
     name: str
+
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """What messages it carries."""
+        ...
 
     @property
     def capacity(self) -> int:

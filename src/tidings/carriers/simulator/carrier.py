@@ -3,12 +3,13 @@
 Nothing between the two is short-circuited: what works here works with any SMSC.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
-from tidings.carriers.base import Answer, Receipt, Sink, Slot, Submission
+from tidings.carriers.base import Answer, Part, Receipt, Sink, Slot, Submission
 from tidings.carriers.simulator.scenario import PROFILES, Scenario, load, profile
 from tidings.carriers.simulator.server import Smsc
 from tidings.carriers.smpp.carrier import SmppCarrier
@@ -36,6 +37,8 @@ class SimulatorSettings(
 class SimulatorCarrier:
     """Implements `carriers.base.Carrier`: starts its SMSC before it binds, stops it after it has unbound."""
 
+    channels: Final = SmppCarrier.channels
+
     def __init__(
         self, settings: SimulatorSettings, clock: Clock, on_late: Callable[[Submission, Answer], None] | None
     ) -> None:
@@ -59,6 +62,14 @@ class SimulatorCarrier:
             binds=self.settings.binds,
         )
         return SmppCarrier(settings, clock=self._clock, on_late=self._on_late)
+
+    async def receive(self, source: str, destination: str, text: str, parts: Sequence[Part] = ()) -> None:
+        """Have a handset send a text to the gateway, which has acknowledged all of it once this returns.
+
+        It waits for a bind that receives, however long. Raises ConnectionError where the SMSC stops meanwhile.
+        """
+        assert not parts, "SMPP carries no media"
+        await self.smsc.inject(source, destination, text)
 
     @property
     def capacity(self) -> int:

@@ -37,6 +37,7 @@ from tidings.carriers.smpp.pace import Pace
 from tidings.carriers.smpp.pdu import Command, MessageIdResp, Pdu, QuerySm, QuerySmResp, Tag
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import Clock, SystemClock
+from tidings.model import Channel
 from tidings.text import Encoding
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,8 @@ class SmppSlot:
 
 class SmppCarrier:
     """`on_late(submission, answer)` tells what a carrier answered after its submission was called uncertain."""
+
+    channels: Final = frozenset({Channel.SMS})
 
     def __init__(
         self,
