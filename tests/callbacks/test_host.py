@@ -146,7 +146,11 @@ async def test_failures_of_the_host_open_its_breaker_and_every_lane_lets_go(outc
     assert not (await place.ask()).done()
 
 
-@pytest.mark.parametrize("outcome", [TAKEN, REFUSED, Outcome(410, 11200)], ids=["204", "404", "410"])
+@pytest.mark.parametrize(
+    "outcome",
+    [TAKEN, REFUSED, Outcome(410, 11200), Outcome(None, 11202, elsewhere=True)],
+    ids=["204", "404", "410", "another host is silent"],
+)
 async def test_an_answer_that_speaks_of_the_request_keeps_it_closed(outcome: Outcome) -> None:
     place = Place()
     for _ in range(TRIPS_AFTER - 1):

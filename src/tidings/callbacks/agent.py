@@ -33,6 +33,8 @@ class Fetched(msgspec.Struct, frozen=True):
     """Why there is no answer."""
     notes: tuple[str, ...] = ()
     """What was done on the way, for people."""
+    url: Url | None = None
+    """Where the response is from, if redirects led there."""
 
     @property
     def answer(self) -> Response | TransportError:
@@ -86,7 +88,7 @@ async def _go_on(
             first_byte=asked + response.first_byte,
             elapsed=asked + response.elapsed,
         )
-    return Fetched(response, None, tuple(notes))
+    return Fetched(response, None, tuple(notes), request.url if len(visited) > 1 else None)
 
 
 def _timed(failure: TransportError, first: Response, first_byte: float | None, begun: float) -> TransportError:

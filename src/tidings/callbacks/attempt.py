@@ -4,7 +4,8 @@
 (`courier`). Nothing else is shared between the two.
 """
 
-from collections.abc import Awaitable
+import asyncio
+from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -36,6 +37,10 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """Microseconds that the host asked us to wait (RFC 9110 §10.2.3)."""
     attempts: tuple[Attempt, ...] = ()
     """To be kept: at least one, but where nothing could be attempted at all."""
+    final: bool = False
+    """Whether there is no use in asking again: what came was an answer, and cannot be used."""
+    elsewhere: bool = False
+    """Whether what failed was not the host that the callback is for: it answered, and its answer led on."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -65,3 +70,21 @@ class Attempts(Protocol):
     async def stop(self) -> None:
         """Attempts under way are given up."""
         ...
+
+
+class ByTarget:
+    """Rounds of each target, made by whoever makes those. Implements `Attempts`."""
+
+    def __init__(self, others: Attempts, special: Mapping[Target, Attempts]) -> None:
+        """`others` makes the rounds of all targets that are not in `special`."""
+        self.others = others
+        self._special = special
+
+    async def start(self) -> None:
+        await asyncio.gather(self.others.start(), *(one.start() for one in self._special.values()))
+
+    def make(self, telling: Telling) -> Awaitable[Outcome]:
+        return self._special.get(telling.target, self.others).make(telling)
+
+    async def stop(self) -> None:
+        await asyncio.gather(self.others.stop(), *(one.stop() for one in self._special.values()))

@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_keep_alive",
         "_kept",
         "_loop",
+        "_most",
         "_owner",
         "_parser",
         "_read",
@@ -65,13 +66,16 @@ class Connection(asyncio.Protocol):
         "due",
     )
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, address: str, idle: float) -> None:
-        """`idle` is for how many seconds an unused connection is kept."""
+    def __init__(
+        self, owner: Owner, loop: asyncio.AbstractEventLoop, address: str, idle: float, most: int = MAX_BODY
+    ) -> None:
+        """`idle` is for how many seconds an unused connection is kept, `most` how many bytes of a body are."""
         self._owner = owner
         self._loop = loop
         self.address = address
         self.due = math.inf
         self._idle = idle
+        self._most = most
         self._used = False
         self._asked = self._started = 0.0
         self._transport: asyncio.Transport | None = None
@@ -161,7 +165,7 @@ class Connection(asyncio.Protocol):
             self._keep_alive = False
         if self._complete or self._truncated:
             self._finish()
-        elif self._received > (MAX_WIRE if self._status else MAX_HEAD):
+        elif self._received > (MAX_WIRE + self._most - MAX_BODY if self._status else MAX_HEAD):
             if self._status:
                 self._truncated = True
                 self._finish()
@@ -198,7 +202,7 @@ class Connection(asyncio.Protocol):
             self._headers.clear()
 
     def on_body(self, chunk: bytes) -> None:
-        room = MAX_BODY - self._kept
+        room = self._most - self._kept
         if len(chunk) > room:
             self._truncated = True
             chunk = chunk[:room]

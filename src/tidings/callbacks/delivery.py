@@ -108,6 +108,8 @@ class Delivery:
         owing = []
         if forms.tells(message, event) and (host := host_of(message.callback_url or "")) is not None:
             owing.append((Target.MESSAGE, host))
+        if message.extras:
+            owing.extend(forms.beside(message, event))
         if (host := self._account_host(message.account)) is not None:
             owing.append((Target.ACCOUNT, host))
         return owing
@@ -124,6 +126,18 @@ class Delivery:
             chains.append(chain_id(callback.message_id, callback.target))
         for (host, account), chains in by_lane.items():
             self._lane(host, account).look_again(chains)
+
+    def redacted(self, message: Message) -> None:
+        """It is told without its text from now on; what is under way has left with it."""
+        for lane in self._lanes.values():
+            lane.redacted(message)
+
+    async def wake(self, name: str, account: str) -> None:
+        """A host has come within reach by itself: what `account` is owed there need wait no longer."""
+        if await self.store.hasten(name, account, self.clock.now()) or (name, account) in self._lanes:
+            lane = self._lane(name, account)
+            lane.host.back()
+            lane.look_again()
 
     def owed_again(self, callback: Callback, replay_id: str | None = None) -> Callback:
         """A callback that was settled, as it is to be kept when it is told again."""
@@ -247,7 +261,7 @@ class Delivery:
             done = CallbackState.DONE
             return replace(callback, state=done, attempts=attempts, response=response, error=None, done_at=now)
         tried = replace(callback, attempts=attempts, response=response, error=error)
-        if not self._settings.durable or outcome.response == GONE:
+        if not self._settings.durable or outcome.final or outcome.response == GONE:
             return self.given_up(tried, outcome.response, outcome.error)
         last = callback.owed_since + self.patience
         due_at = now + self._pause(now - callback.owed_since, tried.attempts // made)

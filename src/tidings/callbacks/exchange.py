@@ -31,7 +31,7 @@ class Timeouts(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """A request to an application. Host and Content-Length are the transport's to write."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     url: Url
     headers: Headers = ()
     body: bytes = b""
@@ -47,7 +47,7 @@ class Response(msgspec.Struct, frozen=True):
     headers: Headers
     """Names as the server spelled them, in order, trailers left out."""
     body: bytes
-    """At most `connection.MAX_BODY` bytes; a Content-Encoding is the caller's to undo."""
+    """At most the transport's `max_body` bytes; a Content-Encoding is the caller's to undo."""
     elapsed: float
     """Seconds from `send` to the last byte."""
     truncated: bool = False

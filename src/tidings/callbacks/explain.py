@@ -15,6 +15,10 @@ import msgspec
 from tidings.callbacks.signing import (
     Algorithm,
     Params,
+    signalwire_form_signature,
+    signalwire_form_string,
+    signalwire_order,
+    signalwire_signature,
     twilio_order,
     twilio_signature,
     twilio_string,
@@ -78,8 +82,8 @@ def signed(attempt: Attempt) -> Signed:
 def expected(attempt: Attempt, key: str, url: str) -> str:
     """The signature that this request would need with `key`, had it been made to `url`.
 
-    `key` is an auth token, the secret of a shared key, or a `whsec_…`, as the attempt was signed with.
-    Raises NotSigned, and ValueError for a `whsec_…` that is none.
+    `key` is an auth token, a signing key, the secret of a shared key, or a `whsec_…`: what the attempt was signed
+    with. Raises NotSigned, and ValueError for a `whsec_…` that is none.
     """
     return _scheme(attempt, _headers(attempt)).sign(key, url)
 
@@ -108,8 +112,7 @@ def _scheme(attempt: Attempt, headers: dict[str, str]) -> _Scheme:
 
 
 def _twilio(attempt: Attempt, headers: dict[str, str]) -> _Scheme:
-    posted = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
-    params: Params = parse_qsl(attempt.body, keep_blank_values=True) if posted else ()
+    params = _params(attempt, headers)
     shared = _SHARED_KEY.fullmatch(headers.get("x-twilio-webhooks-signature-settings", ""))
     algorithm: Algorithm = "sha256" if shared else "sha1"
     return _Scheme(
@@ -120,6 +123,34 @@ def _twilio(attempt: Attempt, headers: dict[str, str]) -> _Scheme:
         parts=lambda url: (("URL", url), *twilio_order(params)),
         sign=lambda key, url: twilio_signature(key, url, params, algorithm),
     )
+
+
+def _signalwire(attempt: Attempt, headers: dict[str, str]) -> _Scheme:
+    """Two schemes under one header: hex signs what is JSON for REST and RELAY, base64 the compatibility API's."""
+    if not _HEX.fullmatch(headers["x-signalwire-signature"]):
+        params = _params(attempt, headers)
+        return _Scheme(
+            header=_SIGNALWIRE,
+            algorithm="HMAC-SHA1, base64",
+            key="signing key",
+            string=lambda url: signalwire_form_string(url, params),
+            parts=lambda url: (("URL", url), *signalwire_order(params)),
+            sign=lambda key, url: signalwire_form_signature(key, url, params),
+        )
+    return _Scheme(
+        header=_SIGNALWIRE,
+        algorithm="HMAC-SHA1, hex",
+        key="signing key",
+        string=lambda url: url + attempt.body,
+        parts=lambda url: (("URL", url), ("body", attempt.body)),
+        sign=lambda key, url: signalwire_signature(key, url, attempt.body.encode()),
+    )
+
+
+def _params(attempt: Attempt, headers: dict[str, str]) -> Params:
+    """Those of a form that was posted."""
+    posted = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return parse_qsl(attempt.body, keep_blank_values=True) if posted else ()
 
 
 def _webhook(attempt: Attempt, headers: dict[str, str]) -> _Scheme:
@@ -136,4 +167,6 @@ def _webhook(attempt: Attempt, headers: dict[str, str]) -> _Scheme:
 
 
 _SHARED_KEY: Final = re.compile("key=(.*),algorithm=HMAC_SHA256")
-_SCHEMES: Final = {"X-Twilio-Signature": _twilio, "webhook-signature": _webhook}
+_SIGNALWIRE: Final = "X-SignalWire-Signature"
+_HEX: Final = re.compile("[0-9a-f]{40}")
+_SCHEMES: Final = {"X-Twilio-Signature": _twilio, _SIGNALWIRE: _signalwire, "webhook-signature": _webhook}

@@ -105,19 +105,23 @@ class Host:
     def heard(self, outcome: Outcome, permit: Permit) -> None:
         """What a round says of the host. A refusal that is no fault of the host's (4xx) says that it lives."""
         answered = outcome.response is not None and outcome.response < 500 and outcome.response != 429
-        if outcome.error is None or answered:
-            was_open = self.breaker.probe_at is not None
-            self.breaker.succeeded()
-            if was_open:
-                self._let_in()
-                for lane in self.lanes.values():
-                    lane.look_again()
+        if outcome.error is None or answered or outcome.elsewhere:
+            self.back()
             return
         was_closed = self.breaker.probe_at is None
         self.breaker.failed(self._clock.now(), outcome.error, outcome.retry_after, probe=permit.probe)
         if self.breaker.probe_at is not None and (was_closed or permit.probe):
             for lane in self.lanes.values():
                 lane.shed()
+
+    def back(self) -> None:
+        """It is within reach: whatever waits for it may go."""
+        was_open = self.breaker.probe_at is not None
+        self.breaker.succeeded()
+        if was_open:
+            self._let_in()
+            for lane in self.lanes.values():
+                lane.look_again()
 
     def close(self) -> None:
         if self._timer is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tidings.callbacks.breaker import BreakerState, Health
 from tidings.callbacks.host import Host, Permit
 from tidings.clock import SECOND
-from tidings.model import CallbackState
+from tidings.model import CallbackState, Message, Target
 from tidings.store.base import Change, OwedCallback
 from tidings.work.window import BATCH, Window
 
@@ -98,6 +98,13 @@ class Lane:
         """The store has, or may have, more for this lane than was offered: of these chains, if any are named."""
         self._longer.update(chain for chain in chains if self._window.held(chain) is not None)
         self._window.look_again()
+
+    def redacted(self, message: Message) -> None:
+        """What is held of it is told without its text."""
+        for target in Target:
+            chain = self._window.held(chain_id(message.id, target))
+            if chain is not None:
+                chain.owed = [OwedCallback(owed.callback, message, owed.event) for owed in chain.owed]
 
     def shed(self) -> None:
         """The host is out of reach: what waits for it can wait in the store."""

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from tidings.callbacks.exchange import CODES, Kind, Response, Timeouts, TransportError
+from tidings.dialects import signalwire
 from tidings.model import Target
 
 
@@ -170,9 +171,9 @@ _ACCOUNT_WIDE: Final = Policy(Timeouts(connect=5.0, read=15.0, total=15.0))
 
 _DIALECTS: Final[dict[str, tuple[Policy, dict[str, Override]]]] = {
     "twilio": (_TWILIO, _TWILIO_OVERRIDES),
-    "signalwire_compat": (_SIGNALWIRE, _SIGNALWIRE_OVERRIDES),
-    "signalwire_rest": (_SIGNALWIRE, _SIGNALWIRE_OVERRIDES),
-    "signalwire_relay": (_SIGNALWIRE, _SIGNALWIRE_OVERRIDES),
+    signalwire.COMPAT: (_SIGNALWIRE, _SIGNALWIRE_OVERRIDES),
+    signalwire.REST: (_SIGNALWIRE, _SIGNALWIRE_OVERRIDES),
+    signalwire.RELAY: (_SIGNALWIRE, _SIGNALWIRE_OVERRIDES),
 }
 """A dialect's own rules, and what of them a fragment may change."""
 
@@ -186,6 +187,9 @@ def policy(dialect: str, target: Target, fragment: str) -> Policy:
     if target is Target.ACCOUNT:
         return _ACCOUNT_WIDE
     usual, overrides = _DIALECTS[dialect]
+    if target is Target.WEBHOOK and usual is _SIGNALWIRE:
+        # What asks for an answer is asked once; then it is the fallback URL's turn.
+        usual = msgspec.structs.replace(usual, retries=0)
     found: dict[str, Any] = {}
     ignored = []
     for piece in filter(None, fragment.split("&")):

@@ -8,13 +8,15 @@ import logging
 import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 import msgspec
 
 from tidings.callbacks import forms
 from tidings.callbacks.agent import Fetched, fetch
 from tidings.callbacks.attempt import Outcome, Telling, Terms
+from tidings.callbacks.connection import MAX_BODY
 from tidings.callbacks.exchange import Headers, Request, Response
 from tidings.callbacks.guard import Guard
 from tidings.callbacks.policy import Policy, cause, code, policy
@@ -36,22 +38,29 @@ LONGEST_WAIT: Final = 10**9
 """Seconds: a Retry-After beyond it says no more, and would not fit where it is kept."""
 
 
+def guarded(terms: Terms, *, max_body: int = MAX_BODY) -> tuple[Guard, Transport]:
+    """A transport on these terms, and the guard that checks where it connects to; both are to be closed."""
+    guard = Guard(
+        allow_private=terms.allow_private,
+        allow_hosts=terms.allow_hosts,
+        allow_networks=terms.allow_networks,
+        ports=frozenset(terms.ports) or None,
+    )
+    transport = Transport(
+        guard,
+        headers=((b"User-Agent", terms.user_agent.encode()), (b"Accept", b"*/*")),
+        per_host=terms.per_host,
+        total=terms.connections,
+        max_body=max_body,
+    )
+    return guard, transport
+
+
 class InProcess:
     """Makes them on this event loop. Implements `attempt.Attempts`."""
 
     def __init__(self, terms: Terms) -> None:
-        self._guard = Guard(
-            allow_private=terms.allow_private,
-            allow_hosts=terms.allow_hosts,
-            allow_networks=terms.allow_networks,
-            ports=frozenset(terms.ports) or None,
-        )
-        self._transport = Transport(
-            self._guard,
-            headers=((b"User-Agent", terms.user_agent.encode()), (b"Accept", b"*/*")),
-            per_host=terms.per_host,
-            total=terms.connections,
-        )
+        self._guard, self._transport = guarded(terms)
 
     async def start(self) -> None:
         pass
@@ -71,9 +80,30 @@ class InProcess:
 
 
 async def _round(transport: Transport, telling: Telling, made: list[Attempt]) -> Outcome:
-    """Attempt after attempt, as long as the policy has it; each is added to `made`."""
+    begun = time.monotonic()
+    fetched = await ask(transport, telling, partial(forms.compose, telling), made)
+    error, response = made[-1].error, fetched.response
+    if response is None:
+        return Outcome(None, error, attempts=tuple(made))
+    wait = None if error is None else retry_after(response, telling.at + _micros(time.monotonic() - begun))
+    return Outcome(response.status, error, wait, tuple(made))
+
+
+class Compose(Protocol):
+    def __call__(self, *, previous: bool = False) -> Request:
+        """The request, signed; with `previous` by the auth token that the account rotated away."""
+        ...
+
+
+async def ask(
+    transport: Transport, telling: Telling, compose: Compose, made: list[Attempt], *, at: int = 0
+) -> Fetched:
+    """Attempt after attempt, as long as the policy has it; each is added to `made`.
+
+    `at`: microseconds since the round began, where other requests were made in it before.
+    """
     started = time.monotonic()
-    request = forms.compose(telling)
+    request = compose()
     rules = policy(telling.message.dialect, telling.target, request.url.fragment)
     deadline = started + rules.timeouts.total
     left = rules.retries
@@ -82,25 +112,20 @@ async def _round(transport: Transport, telling: Telling, made: list[Attempt]) ->
         begun = time.monotonic()
         request = msgspec.structs.replace(request, timeouts=rules.timeouts, sni=rules.sni)
         fetched = await fetch(transport, request, rules.redirects, deadline)
-        made.append(_row(telling, len(made), begun - started, request, fetched, rules))
+        made.append(row(telling, len(made), at + _micros(begun - started), request, fetched, rules))
         return fetched
 
     while True:
         fetched = await attempt(request)
         if _may_know_previous(telling, fetched) and time.monotonic() < deadline:
-            previous = forms.compose(telling, previous=True)
+            previous = compose(previous=True)
             if previous != request:  # the auth token does not sign everything
                 fetched = await attempt(previous)
         error = made[-1].error
         again = error is not None and left > 0 and cause(fetched.answer) in rules.retry_on
         if not again or time.monotonic() >= deadline:
-            break
+            return fetched
         left -= 1
-    response = fetched.response
-    if response is None:
-        return Outcome(None, error, attempts=tuple(made))
-    wait = None if error is None else retry_after(response, telling.at + _micros(time.monotonic() - started))
-    return Outcome(response.status, error, wait, tuple(made))
 
 
 def _may_know_previous(telling: Telling, fetched: Fetched) -> bool:
@@ -127,11 +152,9 @@ def retry_after(response: Response, now: int) -> int | None:
 # What is kept
 
 
-def _row(
-    telling: Telling, before: int, begun: float, request: Request, fetched: Fetched, rules: Policy
-) -> Attempt:
-    """An attempt, `begun` seconds after its round, in which there were some `before`."""
-    at = telling.at + _micros(begun)
+def row(telling: Telling, before: int, begun: int, request: Request, fetched: Fetched, rules: Policy) -> Attempt:
+    """An attempt, `begun` microseconds after its round, in which there were some `before`."""
+    at = telling.at + begun
     answer, response = fetched.answer, fetched.response
     detail = list(fetched.notes)
     if fetched.failure is not None:
@@ -152,7 +175,7 @@ def _row(
         method=request.method,
         url=request.url.text,
         headers=_lines(request.headers),
-        body=request.body.decode(),
+        body=_text(request.body),
         response=response.status if response else None,
         response_headers=_lines(response.headers)[:KEPT_HEADERS] if response else "",
         response_body=_text(response.body[: 4 * KEPT_BODY])[:KEPT_BODY] if response else "",

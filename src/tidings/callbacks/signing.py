@@ -76,9 +76,17 @@ def signalwire_form_signature(key: str, url: str, params: Params) -> str:
 
     Twilio's scheme but for repeated names: every value counts, in the order sent.
     """
-    ordered = sorted(params, key=lambda param: param[0])
-    signed = "".join(chain((url.partition("#")[0],), chain.from_iterable(ordered)))
-    return _base64_hmac(key, signed, "sha1")
+    return _base64_hmac(key, signalwire_form_string(url, params), "sha1")
+
+
+def signalwire_form_string(url: str, params: Params) -> str:
+    """What is signed: the URL and behind it, name and value, the parameters of `signalwire_order`."""
+    return url.partition("#")[0] + "".join(chain.from_iterable(signalwire_order(params)))
+
+
+def signalwire_order(params: Params) -> list[tuple[str, str]]:
+    """The parameters as they are signed: sorted by name, the values of a repeated one in the order sent."""
+    return sorted(params, key=lambda param: param[0])
 
 
 def webhook_signature(secret: str, id: str, timestamp: int, body: bytes) -> str:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from tidings.callbacks.certificate import made_for
-from tidings.callbacks.connection import Connection, Stale
+from tidings.callbacks.connection import MAX_BODY, Connection, Stale
 from tidings.callbacks.exchange import (
     Headers,
     Kind,
@@ -42,7 +42,9 @@ TLS_SHUTDOWN = 1.0
 _Key = tuple[str, str, int] | tuple[str, str, int, bool]
 """What connections are kept by: scheme, host and port, and False behind them where TLS did not name the host."""
 
-_METHODS = {"GET": b"GET ", "POST": b"POST "}
+_METHODS = {method: method.encode() + b" " for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+_WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
+"""Methods that say how long their content is even where there is none (RFC 9110 §8.6)."""
 
 
 class _Origin:
@@ -82,6 +84,7 @@ class Transport:
         idle: float = IDLE,
         tick: float = TICK,
         tls: ssl.SSLContext | None = None,
+        max_body: int = MAX_BODY,
     ) -> None:
         """
         Args:
@@ -91,6 +94,7 @@ class Transport:
             idle: seconds an unused connection is kept.
             tick: seconds by which a timeout may be late.
             tls: replaces the system's trust store; it must verify certificates and host names.
+            max_body: bytes of a response's body that are kept.
         """
         self._guard = guard
         self._common = b"".join(_line(name, value) for name, value in headers)
@@ -98,6 +102,7 @@ class Transport:
         self._total = total
         self._idle_seconds = idle
         self._tick = tick
+        self._max_body = max_body
         self._tls = tls or ssl.create_default_context()
         self._origins: dict[_Key, _Origin] = {}
         self._connections: dict[Connection, _Origin] = {}
@@ -157,7 +162,7 @@ class Transport:
     def _encode(self, request: Request) -> bytes:
         parts = [_METHODS[request.method], request.url.wire, self._common]
         parts.extend([_line(name, value) for name, value in request.headers])
-        if request.body or request.method == "POST":
+        if request.body or request.method in _WITH_CONTENT:
             parts.append(b"Content-Length: %d\r\n" % len(request.body))
         parts.append(b"\r\n")
         parts.append(request.body)
@@ -247,7 +252,7 @@ class Transport:
 
     async def _open(self, origin: _Origin, request: Request, address: str, deadline: float) -> Connection:
         loop = asyncio.get_running_loop()
-        connection = Connection(self, loop, address, self._idle_seconds)
+        connection = Connection(self, loop, address, self._idle_seconds, self._max_body)
         url = request.url
         secure = url.scheme == "https"
         name = url.host.removesuffix(".")
