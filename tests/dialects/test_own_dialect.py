@@ -64,8 +64,10 @@ def test_an_account_wide_callback_tells_the_event_and_its_message() -> None:
                 "from": "+15005550006",
                 "to": "+15551230000",
                 "body": "hello, 漢字",
+                "channel": "sms",
                 "encoding": MESSAGE.encoding.value,
                 "segment_count": 2,
+                "media_count": 0,
                 "created_at": "2026-09-21T14:13:15.000123Z",
             },
             "event": {

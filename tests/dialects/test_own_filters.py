@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidings.clock import DAY, iso, micros
-from tidings.dialects.own_filters import parse_callbacks, parse_nothing, parse_replay, replay_json
+from tidings.dialects.own_filters import parse_callbacks, parse_replay, replay_json
+from tidings.dialects.own_params import parse_nothing
 from tidings.errors import Problem
 from tidings.model import CallbackState, Replay, Target
 from tidings.store.base import CallbackFilter, CallbackKey

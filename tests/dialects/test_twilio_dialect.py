@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,17 +13,20 @@ from tidings.clock import SECOND
 from tidings.dialects.twilio import (
     callback_params,
     error_json,
+    medium_json,
     message_json,
     parse_create,
+    parse_update,
     rfc2822,
     tells,
 )
 from tidings.errors import CATALOGUE, Problem
 from tidings.lifecycle import Kind, Status
-from tidings.model import Direction, Event, Message, Order, Standing
+from tidings.model import Channel, Direction, Event, Medium, Message, Order, Standing
 from tidings.text import Encoding
 
-MG = "MG" + "0" * 32
+SERVICE = "0" * 32
+MG = "MG" + SERVICE
 TO, FROM, BODY = ("To", "+15551230000"), ("From", "+15005550006"), ("Body", "Hello")
 PLAIN = [TO, FROM, BODY]
 
@@ -32,6 +36,8 @@ def order(**changed: Any) -> Order:
     return Order(dialect="twilio", **fields | changed)
 
 
+MEDIA = ("MediaUrl", "https://a.example/cat.png")
+CARD = "http://b.example/card?id=%C3%BC"
 CALLBACK = "https://a.example/x?y=1"
 WITH_OVERRIDES = "http://u:p@10.0.0.1:8080/#rc=2&rp=all"
 APPLICATION = ("ApplicationSid", "AP" + "0" * 32)
@@ -48,8 +54,28 @@ ORDERS: list[tuple[str, list[tuple[str, str]], Order, tuple[str, ...]]] = [
     ("smart encoding", [("SmartEncoded", "true")], order(smart_encoded=True), ()),
     ("no smart encoding", [("SmartEncoded", "False")], order(), ()),
     ("empty is not given", [("MediaUrl", ""), ("SendAt", ""), ("MessagingServiceSid", "")], order(), ()),
+    ("empty is no application either", [("ApplicationSid", ""), ("MaxPrice", "")], order(), ()),
+    ("media", [MEDIA, ("MediaUrl", ""), ("MediaUrl", CARD)], order(media=(MEDIA[1], CARD)), ()),
+    ("ten media", [MEDIA] * 10, order(media=(MEDIA[1],) * 10), ()),
+    ("media without body", [("Body", ""), MEDIA], order(body="", media=(MEDIA[1],)), ()),
+    ("as MMS", [("SendAsMms", "true")], order(as_mms=True), ()),
+    ("a service with From", [("MessagingServiceSid", MG)], order(service=SERVICE), ()),
+    ("a service without From", [("From", ""), ("MessagingServiceSid", MG)], order(sender="", service=SERVICE), ()),
+    ("a service as From", [("From", MG)], order(sender="", service=SERVICE), ()),
+    (
+        "a service by its own name before one as From",
+        [("From", MG), ("MessagingServiceSid", "MG" + "e" * 32)],
+        order(sender="", service="e" * 32),
+        (),
+    ),
+    ("no service as From", [("From", "MGM")], order(sender="MGM"), ()),
+    ("cheap", [("MaxPrice", "0.05")], order(max_price=50_000), ()),
+    ("cheaper", [("MaxPrice", ".00019")], order(max_price=190), ()),
+    ("below what counts", [("MaxPrice", "1.9999999")], order(max_price=1_999_999), ()),
+    ("whole", [("MaxPrice", "3.")], order(max_price=3_000_000), ()),
+    ("free", [("MaxPrice", "0")], order(max_price=0), ()),
     ("unknown ones, in order", [("zeta", "1"), ("body", "x"), ("Alpha", "")], order(), ("zeta", "body")),
-    ("no effect", [("ForceDelivery", "true"), ("MaxPrice", "0.05")], order(), ("ForceDelivery", "MaxPrice")),
+    ("no effect", [("ForceDelivery", "true"), ("Tags", "{}")], order(), ("ForceDelivery", "Tags")),
     ("nothing asked", [("ForceDelivery", "false"), ("SendAsMms", "false"), ("RiskCheck", "disable")], order(), ()),
     ("privacy that is not given is said", [("ContentRetention", "discard")], order(), ("ContentRetention",)),
     (
@@ -66,28 +92,31 @@ ORDER_NAMES = [row[0] for row in ORDERS]
 def test_parameters_become_an_order(
     more: list[tuple[str, str]], expected: Order, ignored: tuple[str, ...]
 ) -> None:
-    assert parse_create(PLAIN + more) == (expected, ignored)
+    assert parse_create(PLAIN + more) == (expected, None, ignored)
 
 
-MEDIA = ("MediaUrl", "https://a.example/cat.png")
+def test_an_application_is_told_where_no_url_is_given() -> None:
+    assert parse_create([*PLAIN, APPLICATION, ("Tags", "{}")]) == (order(), "0" * 32, ("Tags",))
+
+
 REFUSED: list[tuple[str, int, list[tuple[str, str]]]] = [
     ("nothing", 21604, []),
     ("no To", 21604, [FROM, BODY]),
     ("empty To", 21604, [("To", ""), FROM, BODY]),
     ("no From", 21603, [TO, BODY]),
     ("no From before no Body", 21603, [TO]),
-    ("a service that is not there", 21701, [TO, BODY, ("MessagingServiceSid", MG)]),
-    ("a service as From", 21701, [TO, BODY, ("From", MG)]),
-    ("a service with From", 21701, [*PLAIN, ("MessagingServiceSid", MG)]),
     ("no service sid", 21705, [TO, BODY, ("MessagingServiceSid", "MG1")]),
     ("SendAt without service", 35118, [*PLAIN, ("SendAt", "2026-12-01T00:00:00Z")]),
     ("ScheduleType without service", 35118, [*PLAIN, ("ScheduleType", "fixed")]),
-    ("media", 21621, [*PLAIN, MEDIA]),
-    ("media without body", 21621, [TO, FROM, MEDIA]),
-    ("ten media", 21621, [*PLAIN, *[MEDIA] * 10]),
+    ("SendAt with a service", 20010, [*PLAIN, ("MessagingServiceSid", MG), ("SendAt", "2026-12-01T00:00:00Z")]),
     ("eleven media", 21623, [*PLAIN, *[MEDIA] * 11]),
     ("media by ftp", 21620, [*PLAIN, MEDIA, ("MediaUrl", "ftp://a.example/x")]),
-    ("as MMS", 21621, [*PLAIN, ("SendAsMms", "true")]),
+    *(
+        (f"media at {url}", 21620, [*PLAIN, ("MediaUrl", url)])
+        for url in ("a.example/x.png", "https://", "data:image/png;base64,", "http://a.example/a b", "x" * 4001)
+    ),
+    ("as MMS without anything", 21602, [TO, FROM, ("SendAsMms", "true")]),
+    ("SendAsMms neither", 20422, [*PLAIN, ("SendAsMms", "1")]),
     ("template", 21655, [TO, FROM, ("ContentSid", "HX" + "0" * 32)]),
     ("no body", 21602, [TO, FROM]),
     ("empty body", 21602, [TO, FROM, ("Body", "")]),
@@ -95,8 +124,11 @@ REFUSED: list[tuple[str, int, list[tuple[str, str]]]] = [
     ("validity too long", 21624, [*PLAIN, ("ValidityPeriod", "36001")]),
     ("validity no number", 21624, [*PLAIN, ("ValidityPeriod", "1e3")]),
     ("validity in other digits", 21624, [*PLAIN, ("ValidityPeriod", "٣")]),
-    ("price no number", 21627, [*PLAIN, ("MaxPrice", "cheap")]),
-    ("application", 21218, [*PLAIN, APPLICATION]),
+    *(
+        (f"price {price}", 21627, [*PLAIN, ("MaxPrice", price)])
+        for price in ("cheap", ".", "-1", "1e3", "NaN", "1_000", "٣", "9" * 10)
+    ),
+    ("no application sid", 21218, [*PLAIN, ("ApplicationSid", "AP1")]),
     ("SmartEncoded neither", 20422, [*PLAIN, ("SmartEncoded", "yes")]),
     ("ProvideFeedback neither", 20422, [*PLAIN, ("ProvideFeedback", "1")]),
     ("RiskCheck neither", 20422, [*PLAIN, ("RiskCheck", "maybe")]),
@@ -140,18 +172,41 @@ def test_a_callback_url_may_have_4000_characters() -> None:
 @given(
     st.lists(
         st.tuples(
-            st.one_of(st.sampled_from(["To", "From", "Body", "MediaUrl", "SendAsMms"]), st.text()), st.text()
+            st.one_of(st.sampled_from(["To", "From", "Body", "MediaUrl", "SendAsMms", "MaxPrice"]), st.text()),
+            st.text(),
         )
     )
 )
 def test_whatever_comes_is_an_order_or_a_problem(params: list[tuple[str, str]]) -> None:
     try:
-        parsed, ignored = parse_create(params)
+        parsed, _, ignored = parse_create(params)
     except Problem as problem:
         assert problem.code in CATALOGUE
     else:
         assert parsed.recipient == dict(params)["To"]
         assert {*ignored} <= {name for name, _ in params}
+
+
+# --- in: updates
+def test_an_empty_body_redacts() -> None:
+    assert parse_update([("Body", ""), ("Status", ""), ("Tags", "{}")]) == ("Tags",)
+
+
+@pytest.mark.parametrize(
+    ("params", "code"),
+    [
+        ([], 20422),
+        ([("Status", "")], 20422),
+        ([("Body", "another text")], 20422),
+        ([("Status", "sent")], 20422),
+        ([("Status", "canceled")], 30409),
+        ([("Body", ""), ("Status", "canceled")], 30409),
+    ],
+)
+def test_nothing_else_can_be_changed(params: list[tuple[str, str]], code: int) -> None:
+    with pytest.raises(Problem) as caught:
+        parse_update(params)
+    assert caught.value.code == code
 
 
 # --- out: messages
@@ -204,6 +259,36 @@ def test_an_undelivered_message_says_why_and_when_it_was_sent() -> None:
     assert (told["status"], told["error_code"]) == ("undelivered", 30003)
     assert told["error_message"] == CATALOGUE[30003].message
     assert (told["date_sent"], told["date_updated"]) == (rfc2822(AT // SECOND + 1), rfc2822(AT // SECOND + 9))
+
+
+MEDIA_MESSAGE = msgspec.structs.replace(MESSAGE, channel=Channel.MMS, media=2, service="e" * 32)
+MEDIUM = Medium("b" * 32, MESSAGE.id, MESSAGE.account, 0, None, "image/png", 9, AT, AT + SECOND)
+
+
+def test_a_media_message_has_another_prefix_wherever_it_is_named() -> None:
+    path = f"/2010-04-01/Accounts/AC{'a' * 32}/Messages/MM{'f' * 32}"
+    told = message_json(MEDIA_MESSAGE, Standing(MESSAGE.id, Status.QUEUED, 1, AT))
+    assert (told["sid"], told["num_media"], told["uri"]) == ("MM" + "f" * 32, "2", path + ".json")
+    assert told["subresource_uris"] == {"media": path + "/Media.json"}
+    assert told["messaging_service_sid"] == "MG" + "e" * 32
+
+
+def test_a_medium_has_twilios_fields() -> None:
+    account, message = "AC" + "a" * 32, "MM" + "f" * 32
+    assert medium_json(MEDIA_MESSAGE, MEDIUM) == {
+        "account_sid": account,
+        "content_type": "image/png",
+        "date_created": "Thu, 24 Aug 2023 05:01:45 +0000",
+        "date_updated": "Thu, 24 Aug 2023 05:01:46 +0000",
+        "parent_sid": message,
+        "sid": "ME" + "b" * 32,
+        "uri": f"/2010-04-01/Accounts/{account}/Messages/{message}/Media/ME{'b' * 32}.json",
+    }
+
+
+def test_a_medium_that_was_not_fetched_yet_may_be_anything() -> None:
+    unknown = msgspec.structs.replace(MEDIUM, content_type=None, size=None)
+    assert medium_json(MEDIA_MESSAGE, unknown)["content_type"] == "application/octet-stream"
 
 
 @given(st.integers(0, 253402300799))
@@ -269,6 +354,12 @@ def test_callbacks_carry_exactly_twilios_parameters(told: Event, more: dict[str,
     params = callback_params(MESSAGE, told)
     assert len(params) == len(dict(params))
     assert dict(params) == COMMON | {"MessageStatus": told.status, "SmsStatus": told.status} | more
+
+
+def test_a_callback_names_the_service_and_the_message_by_its_kind() -> None:
+    params = dict(callback_params(MEDIA_MESSAGE, event(Status.FAILED, error=63019)))
+    assert params["MessageSid"] == params["SmsSid"] == "MM" + "f" * 32
+    assert (params["MessagingServiceSid"], params["ErrorCode"]) == ("MG" + "e" * 32, "63019")
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from tidings.clock import DAY, SECOND
-from tidings.dialects.twilio_lists import no_media_json, page_json, parse_list
+from tidings.dialects.listing import Place
+from tidings.dialects.twilio_lists import media_page_json, page_json, parse_list, parse_media_list
 from tidings.errors import Problem
 from tidings.lifecycle import Status
-from tidings.model import Direction, Message, Standing
+from tidings.model import Channel, Direction, Medium, Message, Standing
 from tidings.store.base import MessageFilter
 from tidings.text import Encoding
 
@@ -101,11 +102,10 @@ def test_what_names_no_page_is_refused(query: list[tuple[str, str]], code: int) 
 
 
 def test_pages_are_named_by_size_number_and_token() -> None:
-    first = parse_list([])
-    assert (first.page, first.page_size, first.before) == (0, 50, None)
+    assert parse_list([]).place == Place(0, 50, None)
     later = parse_list([("PageSize", "1000"), ("Page", "3"), ("PageToken", TOKEN)])
-    assert (later.page, later.page_size, later.before) == (3, 1000, "0123456789abcdef" * 2)
-    assert parse_list([("PageToken", "PAMM" + TOKEN[4:])]).before == later.before
+    assert later.place == Place(3, 1000, "0123456789abcdef" * 2)
+    assert parse_list([("PageToken", "PAMM" + TOKEN[4:])]).place.after == later.place.after
 
 
 def test_filters_that_do_not_exist_are_named() -> None:
@@ -155,9 +155,88 @@ def test_filters_stay_in_the_uris_percent_encoded() -> None:
     assert parse_list(follow).where == parse_list(query).where
 
 
-@pytest.mark.parametrize("page", [page_json(ACCOUNT, parse_list([]), []), no_media_json(found(1)[0][0])])
+@pytest.mark.parametrize(
+    "page",
+    [
+        page_json(ACCOUNT, parse_list([]), []),
+        media_page_json(found(1)[0][0], parse_media_list([]), []),
+    ],
+)
 def test_the_records_are_the_only_other_key_of_a_page(page: dict[str, Any]) -> None:
     # Twilio's clients take whatever key is not one of these for the records.
     known = {"start", "end", "page", "page_size", "uri", "first_page_uri", "next_page_uri", "previous_page_uri"}
     (records,) = page.keys() - known
     assert page[records] == []
+
+
+# --- media
+MEDIA_MESSAGE = msgspec.structs.replace(found(1)[0][0], channel=Channel.MMS, media=3)
+MEDIA_ROOT = f"/2010-04-01/Accounts/AC{ACCOUNT}/Messages/MM{MEDIA_MESSAGE.id}/Media.json"
+
+
+def media(count: int) -> list[Medium]:
+    """Random names, one medium a day from June 11 on."""
+    return [
+        Medium(f"{number * 7 % 5:x}" * 32, MEDIA_MESSAGE.id, ACCOUNT, number, None, "image/png", 1, at, at)
+        for number, at in enumerate(range(JUNE_11, JUNE_11 + count * DAY, DAY))
+    ]
+
+
+def shown(page: dict[str, Any]) -> list[str]:
+    return [medium["sid"] for medium in page["media_list"]]
+
+
+def test_media_come_in_their_places_page_by_page() -> None:
+    kept = media(5)
+    sids, query, pages = [], [("PageSize", "2")], []
+    while True:
+        pages.append(page := media_page_json(MEDIA_MESSAGE, parse_media_list(query), kept))
+        sids += shown(page)
+        if page["next_page_uri"] is None:
+            break
+        query = parse_qsl(urlsplit(page["next_page_uri"]).query)
+    assert sids == [f"ME{medium.id}" for medium in kept]
+    assert [(page["page"], page["start"], page["end"]) for page in pages] == [(0, 0, 1), (1, 2, 3), (2, 4, 4)]
+    assert pages[0]["next_page_uri"] == f"{MEDIA_ROOT}?PageSize=2&Page=1&PageToken=PAME{kept[1].id}"
+    assert [page["previous_page_uri"] for page in pages] == [None, f"{MEDIA_ROOT}?PageSize=2&Page=0", None]
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ([], [0, 1, 2]),
+        ([("DateCreated", "2019-06-12")], [1]),
+        ([("DateCreated", "2019-06-12T00:00:00Z")], [1]),
+        ([("DateCreated>", "2019-06-12")], [1, 2]),
+        ([("DateCreated<", "2019-06-12")], [0, 1]),
+        ([("DateCreated<", "2019-06-12T00:00:01Z"), ("DateCreated>", "2019-06-11 12:00:00.000")], [1]),
+        ([("DateCreated", "2019-06-20")], []),
+        ([("DateSent", "2019-06-20")], [0, 1, 2]),
+    ],
+)
+def test_media_are_found_by_the_date_they_were_made(query: list[tuple[str, str]], places: list[int]) -> None:
+    page = media_page_json(MEDIA_MESSAGE, parse_media_list(query), kept := media(3))
+    assert shown(page) == [f"ME{kept[place].id}" for place in places]
+
+
+def test_filters_of_media_stay_in_the_uris_and_others_are_named() -> None:
+    listing = parse_media_list([("DateCreated>", "2019-06-12"), ("DateSent", "2019-06-11")])
+    assert listing.ignored == ("DateSent",)
+    page = media_page_json(MEDIA_MESSAGE, listing, media(3))
+    assert page["uri"] == f"{MEDIA_ROOT}?DateCreated%3E=2019-06-12&PageSize=50&Page=0"
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ([("DateCreated<", "soon")], 20422),
+        ([("PageSize", "0")], 20007),
+        ([("Page", "1")], 21481),
+        ([("PageToken", TOKEN)], 21481),
+        ([("PageToken", "PAME" + "f" * 32)], 21481),
+    ],
+)
+def test_a_list_of_media_that_cannot_be_given_is_refused(query: list[tuple[str, str]], code: int) -> None:
+    with pytest.raises(Problem) as caught:
+        media_page_json(MEDIA_MESSAGE, parse_media_list(query), media(3))
+    assert caught.value.code == code

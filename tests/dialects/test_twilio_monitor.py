@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from tidings.clock import DAY, SECOND, micros
-from tidings.dialects.twilio_lists import Place
+from tidings.dialects.listing import Place
 from tidings.dialects.twilio_monitor import alert_json, full_alert_json, page_json, parse_alerts
 from tidings.errors import Problem
 from tidings.model import Attempt, Target

@@ -10,11 +10,11 @@ from tidings.callbacks.breaker import HostReport
 from tidings.clock import iso
 from tidings.errors import words
 from tidings.ids import sid
-from tidings.model import Attempt, Callback, Event, KeptReceipt, Message, Segment, Standing, Target
+from tidings.model import Attempt, Callback, Channel, Event, KeptReceipt, Message, Segment, Standing, Target
 from tidings.store.base import CallbackKey
 
 _PASSWORD: Final = re.compile(r"(?<=://)[^/?#]*@")
-_CALLBACK_ID: Final = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,8})(-account)?")
+_CALLBACK_ID: Final = re.compile(r"([0-9a-f]{32})-([1-9][0-9]{0,8})(?:-(account|webhook|relay))?")
 
 
 def masked(url: str) -> str:
@@ -23,30 +23,32 @@ def masked(url: str) -> str:
 
 
 def callback_id(key: CallbackKey) -> str:
-    """`<message id>-<event number>`, and `-account` behind it for the account-wide one."""
-    ending = "-account" if key.target is Target.ACCOUNT else ""
+    """`<message id>-<event number>`, and behind it `-` and the target, but for the message's own URL."""
+    ending = "" if key.target is Target.MESSAGE else f"-{key.target.value}"
     return f"{key.message_id}-{key.number}{ending}"
 
 
 def callback_key(id: str) -> CallbackKey | None:
     """What `callback_id` made; None for anything else."""
     found = _CALLBACK_ID.fullmatch(id)
-    return found and CallbackKey(found[1], int(found[2]), Target.ACCOUNT if found[3] else Target.MESSAGE)
+    return found and CallbackKey(found[1], int(found[2]), Target(found[3] or Target.MESSAGE))
 
 
 def asked_json(message: Message) -> dict[str, Any]:
     """A message as it was asked for or received: what never changes."""
     return {
         "id": message.id,
-        "sid": sid("SM", message.id),
+        "sid": sid("SM" if message.channel is Channel.SMS else "MM", message.id),
         "account": message.account,
         "dialect": message.dialect,
         "direction": message.direction,
         "from": message.sender,
         "to": message.recipient,
         "body": message.body,
+        "channel": message.channel,
         "encoding": message.encoding,
         "segment_count": message.segments,
+        "media_count": message.media,
         "created_at": iso(message.created_at),
     }
 
@@ -63,6 +65,9 @@ def message_json(message: Message, standing: Standing) -> dict[str, Any]:
         "updated_at": iso(standing.updated_at),
         "sent_at": time_json(standing.sent_at),
         "due_at": time_json(standing.due_at),
+        "redacted_at": time_json(standing.redacted_at),
+        "service": message.service,
+        "price": None if message.price is None else message.price / 1_000_000,
     }
 
 

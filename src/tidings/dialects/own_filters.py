@@ -1,20 +1,19 @@
 """What our own API is asked of callbacks: parameters become a filter, and a filter is told in the same words.
 
-Called by the web room, as `own` is. Nothing that is given is ignored: a parameter that is not known, cannot be
-read or comes twice is refused, as a replay that is wider than it was meant tells again what nobody asked for.
+Called by the web room, as `own` is. Nothing that is given is ignored (`own_params`), as a replay that is wider
+than it was meant tells again what nobody asked for.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
 
 from tidings.clock import DAY, iso, micros
 from tidings.dialects.own import callback_key, time_json
-from tidings.errors import Problem
+from tidings.dialects.own_params import Params, Reader, choice, read
 from tidings.ids import from_any
 from tidings.model import CallbackState, Replay, Target
 from tidings.store.base import CallbackFilter, CallbackKey
@@ -23,12 +22,9 @@ DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 """Callbacks a page."""
 
-Params = Sequence[tuple[str, str]]
-"""Decoded form or query parameters."""
-Reader = Callable[[str], Any]
-"""What a parameter says. Raises ValueError with the reason where it says nothing, for people."""
-
-_HOST: Final = re.compile(r"https?://[0-9a-z.:\[\]-]+:[0-9]{1,5}")
+_SEVERAL: Final = frozenset({"state"})
+"""Parameters that may come more than once."""
+_HOST: Final = re.compile(r"(?:webhook:)?https?://[0-9a-z.:\[\]-]+:[0-9]{1,5}|relay:[0-9a-f]{32}:.{1,200}|script:")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?P<time>T\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII)
 _LATEST: Final = micros(datetime.max)
 
@@ -44,18 +40,13 @@ class CallbackListing(msgspec.Struct, frozen=True):
 
 def parse_callbacks(query: Params) -> CallbackListing:
     """Which callbacks to list. Raises Problem 20422 for a parameter that is not known or cannot be read."""
-    given = _read(query, _LISTING)
+    given = read(query, _LISTING, _SEVERAL)
     return CallbackListing(_where(given), given.get("limit", DEFAULT_LIMIT), given.get("after"))
 
 
 def parse_replay(form: Params) -> CallbackFilter:
     """Which callbacks to tell again: those given up where no state is named. Raises Problem as for a list."""
-    return _where({"state": (CallbackState.GIVEN_UP,), **_read(form, _REPLAY)})
-
-
-def parse_nothing(params: Params) -> None:
-    """Refuse whatever is given where nothing can be: it would be ignored. Raises Problem 20422."""
-    _read(params, {})
+    return _where({"state": (CallbackState.GIVEN_UP,), **read(form, _REPLAY, _SEVERAL)})
 
 
 def replay_json(replay: Replay, states: Mapping[CallbackState, int]) -> dict[str, Any]:
@@ -77,35 +68,8 @@ def _where_json(where: CallbackFilter) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def _read(params: Params, readers: Mapping[str, Reader]) -> dict[str, Any]:
-    """What each parameter says; `state`, which may come more than once, a tuple."""
-    given: dict[str, Any] = {}
-    for name, value in params:
-        if name not in readers:
-            raise Problem(20422, name=name, reason="there is no such parameter here")
-        if name in given and name != "state":
-            raise Problem(20422, name=name, reason="it can be given only once")
-        try:
-            read = readers[name](value)
-        except ValueError as error:
-            raise Problem(20422, name=name, value=value, reason=str(error)) from None
-        given[name] = tuple({**dict.fromkeys(given.get(name, ())), read: None}) if name == "state" else read
-    return given
-
-
 def _where(given: Mapping[str, Any]) -> CallbackFilter:
     return CallbackFilter(**{field: given[name] for name, field in _FILTERS.items() if name in given})
-
-
-def _choice(words: Iterable[StrEnum]) -> Reader:
-    known = {word.value: word for word in words}
-
-    def read(text: str) -> StrEnum:
-        if text not in known:
-            raise ValueError(f"not one of {', '.join(known)}")
-        return known[text]
-
-    return read
 
 
 def _number(most: int) -> Reader:
@@ -165,17 +129,17 @@ _FILTERS: Final = {
 """Parameter → field of `CallbackFilter`."""
 _REPLAY: Final[Mapping[str, Reader]] = {
     # What is owed is told anyway.
-    "state": _choice((CallbackState.DONE, CallbackState.GIVEN_UP)),
+    "state": choice((CallbackState.DONE, CallbackState.GIVEN_UP)),
     "host": _host,
     "error": _number(999_999),
     "message": _message_id,
-    "target": _choice(Target),
+    "target": choice(Target),
     "from": _time(end=False),
     "to": _time(end=True),
 }
 _LISTING: Final[Mapping[str, Reader]] = {
     **_REPLAY,
-    "state": _choice(CallbackState),
+    "state": choice(CallbackState),
     "limit": _number(MAX_LIMIT),
     "after": _cursor,
 }

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from tidings import phone
+from tidings.answering.effects import Inbound
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import SECOND, iso
 from tidings.errors import Problem, words
 from tidings.ids import from_sid, sid
 from tidings.lifecycle import Status
-from tidings.model import Event, Message, Order, Standing
+from tidings.model import Channel, Event, Medium, Message, Order, Standing
 
 NAME: Final = "twilio"
 API_VERSION: Final = "2010-04-01"
@@ -34,8 +36,11 @@ _TOLD: Final = frozenset(
 _UNSUCCESSFUL: Final = frozenset({Status.FAILED, Status.UNDELIVERED})
 _RECEIPTED: Final = frozenset({Status.DELIVERED, Status.UNDELIVERED})
 
-_HEEDED: Final = frozenset({"To", "From", "Body", "StatusCallback", "ValidityPeriod", "SmartEncoded"})
-_BOOLEANS: Final = frozenset({"ProvideFeedback", "ForceDelivery", "ShortenUrls", "SendAsMms"})
+_HEEDED: Final = frozenset(
+    {"To", "From", "MessagingServiceSid", "Body", "MediaUrl", "SendAsMms", "StatusCallback", "ValidityPeriod"}
+    | {"SmartEncoded", "MaxPrice"}
+)
+_BOOLEANS: Final = frozenset({"ProvideFeedback", "ForceDelivery", "ShortenUrls"})
 _CHOICES: Final = {
     "ContentRetention": (frozenset({"retain", "discard"}), 30029),
     "AddressRetention": (frozenset({"retain", "obfuscate"}), 30030),
@@ -47,28 +52,36 @@ _ASKS_NOTHING: Final = frozenset(
 )
 """Given with these values, a parameter that has no effect has lost none."""
 _TRUTH: Final = {"true": True, "false": False}
+_PRICE: Final = re.compile(r"(?=\.?[0-9])([0-9]{0,9})(?:\.([0-9]*))?")
+"""US dollars."""
 
 _DONE_DATE: Final = re.compile(
     r"(?:20)??(\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d)(?:[0-5]\d)?"
 )
 
 
-def parse_create(params: Params) -> tuple[Order, tuple[str, ...]]:
-    """What a create asks for, and the names of parameters that were given and have no effect.
+def parse_create(params: Params) -> tuple[Order, str | None, tuple[str, ...]]:
+    """What a create asks for, the id of the application that is told of it, and the names of parameters that were
+    given and have no effect.
 
     Of a parameter that comes twice the last one counts, `MediaUrl` excepted; an empty one counts as not given.
     Raises Problem for what can be told from the parameters alone.
     """
     given = dict(params)
     recipient = given.get("To", "")
-    sender = given.get("From", "")
-    body = given.get("Body", "")
     if not recipient:
         raise Problem(21604)
+    sender, service = _origin(given)
+    application = None
     unheeded = given.keys() - _HEEDED
-    if not sender or sender.startswith("MG") or unheeded:
-        _refuse_unserved(params, given)
-    if not body:
+    if unheeded:
+        _refuse_unserved(given, service)
+        application = _application(given)
+        if application is not None:
+            unheeded.discard("ApplicationSid")
+    body = given.get("Body", "")
+    media = _media(params) if "MediaUrl" in given else ()
+    if not (body or media):
         raise Problem(21602)
     order = Order(
         dialect=NAME,
@@ -78,30 +91,61 @@ def parse_create(params: Params) -> tuple[Order, tuple[str, ...]]:
         callback_url=_callback_url(given.get("StatusCallback", "")),
         validity=_validity(given.get("ValidityPeriod", "")),
         smart_encoded=_boolean("SmartEncoded", given.get("SmartEncoded", "")),
+        media=media,
+        as_mms=_boolean("SendAsMms", given.get("SendAsMms", "")),
+        service=service,
+        max_price=_max_price(given.get("MaxPrice", "")),
     )
-    return order, _without_effect(given, unheeded) if unheeded else ()
+    return order, application, _without_effect(given, unheeded) if unheeded else ()
 
 
-def _refuse_unserved(params: Params, given: dict[str, str]) -> None:
-    """Raise where the message would need what is not there: a service, media, a template, an application."""
-    sender = given.get("From", "")
-    service = given.get("MessagingServiceSid") or (sender if from_sid(sender, "MG") else "")
-    if not (service or sender):
-        raise Problem(21603)
-    if service:
-        raise Problem(21701 if from_sid(service, "MG") else 21705, value=service)
-    if given.get("SendAt") or given.get("ScheduleType"):
-        raise Problem(35118)
-    media = [value for name, value in params if name == "MediaUrl" and value]
+def _origin(given: dict[str, str]) -> tuple[str, str | None]:
+    """Whom the message is from ("" where a service is to choose), and the id of the service that is named."""
+    sender, named = given.get("From", ""), given.get("MessagingServiceSid", "")
+    if sender.startswith("MG") and from_sid(sender, "MG"):
+        sender, named = "", named or sender
+    if not named:
+        if not sender:
+            raise Problem(21603)
+        return sender, None
+    service = from_sid(named, "MG")
+    if service is None:
+        raise Problem(21705, value=named)
+    return sender, service
+
+
+def _media(params: Params) -> tuple[str, ...]:
+    """The URLs of what is to go with the message."""
+    media = tuple(value for name, value in params if name == "MediaUrl" and value)
     if len(media) > MAX_MEDIA:
         raise Problem(21623)
     for url in media:
-        if not url.lower().startswith(("http://", "https://")):
-            raise Problem(21620, value=url)
-    if media or _boolean("SendAsMms", given.get("SendAsMms", "")):
-        raise Problem(21621)
+        try:
+            parse_url(url)
+        except InvalidUrl as error:
+            raise Problem(21620, value=url, reason=str(error)) from None
+    return media
+
+
+def _refuse_unserved(given: dict[str, str], service: str | None) -> None:
+    """Raise where the message would need what is not there: a time to be sent at, a template."""
+    if given.get("SendAt") or given.get("ScheduleType"):
+        if service is None:
+            raise Problem(35118)
+        raise Problem(20010, name="SendAt", reason="messages are sent at once")
     if content := given.get("ContentSid"):
         raise Problem(21655, value=content)
+
+
+def _application(given: dict[str, str]) -> str | None:
+    """The id of the application that is to be told; one that is named beside a `StatusCallback` is not."""
+    named = given.get("ApplicationSid")
+    if not named or given.get("StatusCallback"):
+        return None
+    application = from_sid(named, "AP")
+    if application is None:
+        raise Problem(21218, value=named)
+    return application
 
 
 def _without_effect(given: dict[str, str], names: set[str]) -> tuple[str, ...]:
@@ -109,23 +153,19 @@ def _without_effect(given: dict[str, str], names: set[str]) -> tuple[str, ...]:
     found = []
     for name, value in given.items():
         if name in names and value:
-            _check_unheeded(name, value, given)
+            _check_unheeded(name, value)
             if (name, value.lower()) not in _ASKS_NOTHING:
                 found.append(name)
     return tuple(found)
 
 
-def _check_unheeded(name: str, value: str, given: dict[str, str]) -> None:
+def _check_unheeded(name: str, value: str) -> None:
     """Raise for a value that would be wrong even where the parameter had an effect."""
     allowed, code = _CHOICES.get(name, (frozenset({value}), 20422))
     if value not in allowed:
         raise Problem(code, name=name, value=value)
     if name in _BOOLEANS:
         _boolean(name, value)
-    elif name == "MaxPrice" and not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", value):
-        raise Problem(21627, value=value)
-    elif name == "ApplicationSid" and not given.get("StatusCallback"):
-        raise Problem(21218, value=value)
 
 
 def _validity(value: str) -> int | None:
@@ -135,6 +175,17 @@ def _validity(value: str) -> int | None:
     if not 1 <= seconds <= MAX_VALIDITY:
         raise Problem(21624, value=value)
     return seconds
+
+
+def _max_price(value: str) -> int | None:
+    """Micro-USD."""
+    if not value:
+        return None
+    price = _PRICE.fullmatch(value)
+    if price is None:
+        raise Problem(21627, value=value)
+    dollars, fraction = price.groups("")
+    return int(dollars or "0") * 1_000_000 + int(f"{fraction[:6]:0<6}")
 
 
 def _boolean(name: str, value: str) -> bool:
@@ -157,14 +208,48 @@ def _callback_url(value: str) -> str | None:
     return value
 
 
+def parse_update(params: Params) -> tuple[str, ...]:
+    """Check that an update asks for a redaction, the only one there is: an empty `Body`.
+
+    Returns the names of parameters without effect. Raises Problem: 30409 for a cancellation, 20422 for all else.
+    """
+    given = dict(params)
+    if status := given.get("Status"):
+        if status != Status.CANCELED:
+            raise Problem(20422, name="Status", value=status)
+        raise Problem(30409, reason="only scheduled messages can be, and none is scheduled here")
+    if "Body" not in given:
+        raise Problem(20422, name="Body", reason="it is missing; an empty one redacts the message")
+    if given["Body"]:
+        raise Problem(20422, name="Body", reason="a text can be taken away, not changed: it must be empty")
+    return tuple(name for name, value in given.items() if value)
+
+
+_CHARGED: Final = frozenset({Status.SENT, Status.DELIVERED, Status.UNDELIVERED, Status.READ})
+
+
+def _price(message: Message, standing: Standing) -> str | None:
+    """What it costs, as a negative amount; null until it has left, and where its route has no price."""
+    if message.price is None or standing.status not in _CHARGED:
+        return None
+    return f"{-message.price / 1_000_000:.5f}"
+
+
+def message_sid(message: Message) -> str:
+    return sid("SM" if message.channel is Channel.SMS else "MM", message.id)
+
+
+def message_uri(message: Message) -> str:
+    """Without `.json`."""
+    return f"/{API_VERSION}/Accounts/{sid('AC', message.account)}/Messages/{message_sid(message)}"
+
+
 def message_json(message: Message, standing: Standing) -> dict[str, Any]:
-    """The Message resource. No message has a price here: `price` stays null."""
-    account = sid("AC", message.account)
-    own = sid("SM", message.id)
-    path = f"/{API_VERSION}/Accounts/{account}/Messages/{own}"
+    """The Message resource."""
+    path = message_uri(message)
     error = standing.error
     return {
-        "account_sid": account,
+        "account_sid": sid("AC", message.account),
         "api_version": API_VERSION,
         "body": message.body,
         "date_created": rfc2822(message.created_at // SECOND),
@@ -174,16 +259,30 @@ def message_json(message: Message, standing: Standing) -> dict[str, Any]:
         "error_code": error,
         "error_message": None if error is None else words(error),
         "from": message.sender,
-        "messaging_service_sid": None,
-        "num_media": "0",
+        "messaging_service_sid": message.service and sid("MG", message.service),
+        "num_media": str(message.media),
         "num_segments": str(message.segments),
-        "price": None,
+        "price": _price(message, standing),
         "price_unit": "USD",
-        "sid": own,
+        "sid": message_sid(message),
         "status": standing.status,
         "subresource_uris": {"media": path + "/Media.json"},
         "to": message.recipient,
         "uri": path + ".json",
+    }
+
+
+def medium_json(message: Message, medium: Medium) -> dict[str, Any]:
+    """The Media resource. What has not been fetched yet may be anything (RFC 2046 §4.5.1)."""
+    own = sid("ME", medium.id)
+    return {
+        "account_sid": sid("AC", message.account),
+        "content_type": medium.content_type or "application/octet-stream",
+        "date_created": rfc2822(medium.created_at // SECOND),
+        "date_updated": rfc2822(medium.updated_at // SECOND),
+        "parent_sid": message_sid(message),
+        "sid": own,
+        "uri": f"{message_uri(message)}/Media/{own}.json",
     }
 
 
@@ -210,7 +309,7 @@ def tells(event: Event) -> bool:
 
 def callback_params(message: Message, event: Event) -> list[tuple[str, str]]:
     """The form of the status callback that tells of `event`, in the order that Twilio's captured ones have."""
-    own = sid("SM", message.id)
+    own = message_sid(message)
     params = [
         ("SmsSid", own),
         ("SmsStatus", event.status),
@@ -221,11 +320,40 @@ def callback_params(message: Message, event: Event) -> list[tuple[str, str]]:
         ("From", message.sender),
         ("ApiVersion", API_VERSION),
     ]
+    if message.service is not None:
+        params.append(("MessagingServiceSid", sid("MG", message.service)))
     if event.error is not None and event.status in _UNSUCCESSFUL:
         params.insert(0, ("ErrorCode", str(event.error)))
     if event.status in _RECEIPTED and (done := _raw_done_date(event.detail.get("done_date"))):
         params.append(("RawDlrDoneDate", done))
     return params
+
+
+def inbound_params(inbound: Inbound) -> list[tuple[str, str]]:
+    """What the webhook of an inbound message is asked with. Of places only countries are known here."""
+    own = sid("SM" if inbound.channel == "sms" else "MM", inbound.message_id)
+    params = [
+        ("ToCountry", _country(inbound.recipient)),
+        ("FromCountry", _country(inbound.sender)),
+        ("SmsMessageSid", own),
+        ("NumMedia", str(len(inbound.media))),
+        ("SmsSid", own),
+        ("SmsStatus", Status.RECEIVED),
+        ("Body", inbound.body),
+        ("To", inbound.recipient),
+        ("NumSegments", str(inbound.segments)),
+        ("MessageSid", own),
+        ("AccountSid", sid("AC", inbound.account)),
+        ("From", inbound.sender),
+        ("ApiVersion", API_VERSION),
+    ]
+    for place, (url, content_type, _) in enumerate(inbound.media):
+        params += [(f"MediaUrl{place}", url), (f"MediaContentType{place}", content_type)]
+    return params
+
+
+def _country(address: str) -> str:
+    return (phone.country(address) or "") if address.startswith("+") else ""
 
 
 def extensions(event: Event) -> list[tuple[str, str]]:

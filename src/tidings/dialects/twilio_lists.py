@@ -1,7 +1,7 @@
 """Lists in Twilio's words: its query filters and page tokens become a `Listing`, what was found becomes a page.
 
-Called by the web room, as `twilio` is. A page token is `PA` and the SID of the last message of the page before,
-so pages neither repeat nor skip a message while new ones arrive.
+Called by the web room, as `twilio` is. A page token is `PA` and the SID of the last object of the page before,
+so pages neither repeat nor skip a message while new ones arrive. Messages of either kind have `SM` in tokens.
 """
 
 import re
@@ -10,141 +10,133 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from tidings.clock import DAY, SECOND, micros
-from tidings.dialects.twilio import API_VERSION, MONTHS, Params, message_json
+from tidings.dialects.listing import Filters, Listing, MediaListing, Place, page_and_size
+from tidings.dialects.twilio import API_VERSION, MONTHS, Params, medium_json, message_json, message_uri
 from tidings.errors import Problem
 from tidings.ids import from_sid, sid
-from tidings.model import Message, Standing
+from tidings.model import Medium, Message, Standing
 from tidings.store.base import MessageFilter
 
-DEFAULT_PAGE_SIZE: Final = 50
-MAX_PAGE_SIZE: Final = 1000
-"""Messages a page (20007)."""
-
-_FILTERS: Final = ("To", "From", "DateSent", "DateSent<", "DateSent>")
 _PAGING: Final = ("PageSize", "Page", "PageToken")
-_HEEDED: Final = frozenset({*_FILTERS, *_PAGING})
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """One page of a list, as it was asked for."""
-
-    where: MessageFilter
-    page: int
-    page_size: int
-    before: str | None
-    """Id of the message that this page continues below."""
-    filters: tuple[tuple[str, str], ...]
-    """As given, for the URIs of the pages."""
-    ignored: tuple[str, ...]
-    """Names of parameters that have no effect."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Which page of a list is asked for."""
-
-    page: int
-    page_size: int
-    before: str | None
-    """Id of the object that the page continues below."""
-
-
-def parse_list(query: Params) -> Listing:
-    """What a list asks for. Raises Problem: 20007 page size, 21481 page token, 20422 dates and page."""
-    given = {name: value for name, value in query if value}
-    place = parse_place(given, "SM", "MM")
-    return Listing(
-        where=_where(given),
-        page=place.page,
-        page_size=place.page_size,
-        before=place.before,
-        filters=tuple((name, given[name]) for name in _FILTERS if name in given),
-        ignored=tuple(name for name in given if name not in _HEEDED),
-    )
+_MESSAGE_FILTERS: Final = ("To", "From", "DateSent", "DateSent<", "DateSent>")
+_MEDIA_FILTERS: Final = ("DateCreated", "DateCreated<", "DateCreated>")
 
 
 def parse_place(given: Mapping[str, str], *prefixes: str) -> Place:
     """The page of a list of objects whose SIDs have one of `prefixes`. Raises Problem as `parse_list`."""
-    size = given.get("PageSize", str(DEFAULT_PAGE_SIZE))
-    page_size = int(size) if re.fullmatch(r"[0-9]{1,9}", size) else 0
-    if not 1 <= page_size <= MAX_PAGE_SIZE:
-        raise Problem(20007, value=size)
-    page = given.get("Page", "0")
-    if not re.fullmatch(r"[0-9]{1,9}", page):
-        raise Problem(20422, name="Page", value=page)
+    page, page_size = page_and_size(given)
     token = given.get("PageToken", "")
     before = from_sid(token[2:], *prefixes) if token.startswith("PA") else None
     # A page is found by its token alone: to answer Page=1 without one with the first page would go round for ever.
-    if before is None and (token or int(page)):
+    if before is None and (token or page):
         raise Problem(21481, value=token or f"Page={page} without a token")
-    return Place(int(page), page_size, before)
+    return Place(page, page_size, before)
+
+
+# --- messages
+def parse_list(query: Params) -> Listing:
+    """What a list of messages asks for. Raises Problem: 20007 page size, 21481 token, 20422 dates and page."""
+    given = {name: value for name, value in query if value}
+    sent_from, sent_until = _bounds(given, "DateSent")
+    where = MessageFilter(
+        sender=given.get("From"), recipient=given.get("To"), sent_from=sent_from, sent_until=sent_until
+    )
+    return Listing(where, parse_place(given, "SM", "MM"), *_filters(given, _MESSAGE_FILTERS))
 
 
 def page_json(account: str, listing: Listing, found: Sequence[tuple[Message, Standing]]) -> dict[str, Any]:
-    """A page of the account's messages. `found` has one more than `page_size` when another page follows.
+    """A page of the account's messages. `found` has one more than `page_size` when another page follows."""
+    shown = found[: listing.place.page_size]
+    last = shown[-1][0].id if len(found) > len(shown) else None
+    path = f"/{API_VERSION}/Accounts/{sid('AC', account)}/Messages.json"
+    records = [message_json(message, standing) for message, standing in shown]
+    return {"messages": records, **_envelope(path, "SM", listing.place, listing.filters, len(records), last)}
+
+
+# --- media
+def parse_media_list(query: Params) -> MediaListing:
+    """What a list of media asks for. Raises Problem as `parse_list`."""
+    given = {name: value for name, value in query if value}
+    bounds = _bounds(given, "DateCreated")
+    return MediaListing(*bounds, parse_place(given, "ME"), *_filters(given, _MEDIA_FILTERS))
+
+
+def media_page_json(message: Message, listing: MediaListing, media: Sequence[Medium]) -> dict[str, Any]:
+    """A page of the `media` of a message, in their places. Raises Problem: 21481 for a token of none of them."""
+    found = [medium for medium in _behind(media, listing.place.after) if _made_within(medium, listing)]
+    shown = found[: listing.place.page_size]
+    last = shown[-1].id if len(found) > len(shown) else None
+    records = [medium_json(message, medium) for medium in shown]
+    path = f"{message_uri(message)}/Media.json"
+    return {"media_list": records, **_envelope(path, "ME", listing.place, listing.filters, len(records), last)}
+
+
+def _behind(media: Sequence[Medium], id_: str | None) -> Sequence[Medium]:
+    if id_ is None:
+        return media
+    for number, medium in enumerate(media, 1):
+        if medium.id == id_:
+            return media[number:]
+    raise Problem(21481, value=f"PAME{id_}")
+
+
+def _made_within(medium: Medium, listing: MediaListing) -> bool:
+    since, until = listing.created_from, listing.created_until
+    return (since is None or medium.created_at >= since) and (until is None or medium.created_at < until)
+
+
+# --- pages
+def _filters(given: dict[str, str], names: tuple[str, ...]) -> tuple[Filters, tuple[str, ...]]:
+    """The filters that were given, and the names of what has no effect."""
+    filters = tuple((name, given[name]) for name in names if name in given)
+    return filters, tuple(name for name in given if name not in names and name not in _PAGING)
+
+
+def _envelope(
+    path: str, prefix: str, place: Place, filters: Filters, shown: int, last: str | None
+) -> dict[str, Any]:
+    """What stands around a page of the list at `path`; `last` is the id it ends with where another one follows.
 
     `previous_page_uri` is null from the third page on, as tokens only lead forward.
     """
-    shown = found[: listing.page_size]
-    path = f"/{API_VERSION}/Accounts/{sid('AC', account)}/Messages.json"
 
     def uri(page: int, before: str | None) -> str:
-        token = [("PageToken", "PA" + sid("SM", before))] if before else []
-        paging = [("PageSize", str(listing.page_size)), ("Page", str(page)), *token]
-        return f"{path}?{urlencode([*listing.filters, *paging])}"
+        token = [("PageToken", "PA" + sid(prefix, before))] if before else []
+        paging = [("PageSize", str(place.page_size)), ("Page", str(page)), *token]
+        return f"{path}?{urlencode([*filters, *paging])}"
 
-    start = listing.page * listing.page_size
+    start = place.page * place.page_size
     return {
-        "messages": [message_json(message, standing) for message, standing in shown],
-        "page": listing.page,
-        "page_size": listing.page_size,
+        "page": place.page,
+        "page_size": place.page_size,
         "start": start,
-        "end": start + max(len(shown) - 1, 0),
-        "uri": uri(listing.page, listing.before),
+        "end": start + max(shown - 1, 0),
+        "uri": uri(place.page, place.after),
         "first_page_uri": uri(0, None),
-        "next_page_uri": uri(listing.page + 1, shown[-1][0].id) if len(found) > len(shown) else None,
-        "previous_page_uri": uri(0, None) if listing.page == 1 else None,
+        "next_page_uri": None if last is None else uri(place.page + 1, last),
+        "previous_page_uri": uri(0, None) if place.page == 1 else None,
     }
 
 
-def no_media_json(message: Message) -> dict[str, Any]:
-    """The media of a message, which has none: an empty page."""
-    uri = f"/{API_VERSION}/Accounts/{sid('AC', message.account)}/Messages/{sid('SM', message.id)}/Media.json"
-    first = f"{uri}?PageSize={DEFAULT_PAGE_SIZE}&Page=0"
-    return {
-        "media_list": [],
-        "page": 0,
-        "page_size": DEFAULT_PAGE_SIZE,
-        "start": 0,
-        "end": 0,
-        "uri": first,
-        "first_page_uri": first,
-        "next_page_uri": None,
-        "previous_page_uri": None,
-    }
+# --- dates
+def _bounds(given: dict[str, str], name: str) -> tuple[int | None, int | None]:
+    """The time that a filter by date leaves, [from, until).
 
-
-def _where(given: dict[str, str]) -> MessageFilter:
-    """The filters, where each bound includes what it names: Twilio's documentation writes them <= and >=."""
+    Each bound includes what it names: Twilio's documentation writes them <= and >=.
+    """
     starts, ends = [], []
-    for name in ("DateSent", "DateSent>", "DateSent<"):
-        if name in given:
-            start, end = _span(name, given[name])
-            # Client libraries spell a date as its midnight, and nobody asks for what was sent in that one second.
-            if name == "DateSent" and start % DAY == 0:
+    for each in (name, f"{name}>", f"{name}<"):
+        if each in given:
+            start, end = _span(each, given[each])
+            # Client libraries spell a date as its midnight, and nobody asks for what was made in that one second.
+            if each == name and start % DAY == 0:
                 end = start + DAY
-            if name != "DateSent<":
+            if each != f"{name}<":
                 starts.append(start)
-            if name != "DateSent>":
+            if each != f"{name}>":
                 ends.append(end)
-    return MessageFilter(
-        sender=given.get("From"),
-        recipient=given.get("To"),
-        sent_from=max(starts, default=None),
-        sent_until=min(ends, default=None),
-    )
+    return max(starts, default=None), min(ends, default=None)
 
 
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

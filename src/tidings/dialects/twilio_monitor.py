@@ -14,9 +14,10 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from tidings.clock import DAY, SECOND, instant, micros
+from tidings.dialects.listing import Place
 from tidings.dialects.own import header_pairs, masked
 from tidings.dialects.twilio import API_VERSION, Params
-from tidings.dialects.twilio_lists import Place, parse_place
+from tidings.dialects.twilio_lists import parse_place
 from tidings.errors import Problem, words
 from tidings.ids import sid
 from tidings.model import Attempt
@@ -96,7 +97,7 @@ def page_json(listing: AlertListing, found: Sequence[Attempt], base_url: str) ->
             "key": "alerts",
             "page": place.page,
             "page_size": place.page_size,
-            "url": url(place.page, place.before),
+            "url": url(place.page, place.after),
             "first_page_url": url(0, None),
             "next_page_url": url(place.page + 1, shown[-1].id) if len(found) > len(shown) else None,
             "previous_page_url": url(0, None) if place.page == 1 else None,

@@ -1,0 +1,49 @@
+"""Parameters of our own API, read one by one: what its dialect modules read forms and queries with.
+
+Nothing that is given is ignored: a parameter that is not known, cannot be read or comes twice is refused.
+"""
+
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from tidings.errors import Problem
+
+W = TypeVar("W", bound=str)
+
+Params = Sequence[tuple[str, str]]
+"""Decoded form or query parameters."""
+Reader = Callable[[str], Any]
+"""What a parameter says. Raises ValueError with the reason where it says nothing, for people."""
+
+
+def read(params: Params, readers: Mapping[str, Reader], several: Container[str] = ()) -> dict[str, Any]:
+    """What each parameter says; those that may come more than once (`several`), a tuple. Raises Problem 20422."""
+    given: dict[str, Any] = {}
+    for name, value in params:
+        if name not in readers:
+            raise Problem(20422, name=name, reason="there is no such parameter here")
+        if name in given and name not in several:
+            raise Problem(20422, name=name, reason="it can be given only once")
+        try:
+            said = readers[name](value)
+        except ValueError as error:
+            raise Problem(20422, name=name, value=value, reason=str(error)) from None
+        given[name] = tuple({**dict.fromkeys(given.get(name, ())), said: None}) if name in several else said
+    return given
+
+
+def parse_nothing(params: Params) -> None:
+    """Refuse whatever is given where nothing can be: it would be ignored. Raises Problem 20422."""
+    read(params, {})
+
+
+def choice(words: Iterable[W]) -> Callable[[str], W]:
+    """A reader of one of `words`."""
+    known = {str(word): word for word in words}
+
+    def read_choice(text: str) -> W:
+        if text not in known:
+            raise ValueError(f"not one of {', '.join(known)}")
+        return known[text]
+
+    return read_choice
