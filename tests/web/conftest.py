@@ -23,16 +23,33 @@ from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.delivery import Delivery, DeliverySettings
 from tidings.callbacks.replays import Replays
 from tidings.callbacks.round import InProcess
+from tidings.carriers.base import Carrier
 from tidings.clock import SECOND
+from tidings.gateway.erasure import Erasure
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.optout import OptOuts
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes
+from tidings.gateway.services import Services
 from tidings.gateway.submit import Submitted, Submitter
 from tidings.ids import new_id
 from tidings.lifecycle import SegmentState
-from tidings.model import Account, Attempt, Callback, CallbackState, Order, Replay, Segment, Sender, Target
+from tidings.model import (
+    Account,
+    Attempt,
+    Callback,
+    CallbackState,
+    Channel,
+    Message,
+    Order,
+    Replay,
+    Segment,
+    Sender,
+    Standing,
+    Target,
+)
+from tidings.relay.hub import Hub
 from tidings.store.base import CallbackFilter, CallbackKey, Change, Kept
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.app import build
@@ -114,7 +131,7 @@ class Site:
         self._server = server
         self.url = server.url
         self.clock = ManualClock()
-        self.store = SqliteStore(path / "tidings.db")
+        self.store = SqliteStore(path / "tidings.db", apart=False)  # a process of its own for each test is slow
         self.accounts = Recent(self.store.account, self.clock)
         self.api_keys = Recent(self.store.api_key, self.clock)
         attempts = InProcess(Terms(False, (), (), (), connections=1, per_host=1, user_agent="Tidings"))
@@ -125,17 +142,29 @@ class Site:
         self.opt_outs = OptOuts(self.store)
         depths = QueueDepths()
         self.ledger.moved.append(depths.moved)
-        routes = Routes([Route("+1", ("main",)), Route("+44", ("main",))])
+        self.routes = Routes(
+            [
+                Route("+1", ("main", "pictures"), price=0.0079, media_price=0.02),
+                Route("+44", ("main",)),
+            ],
+            {"pictures": frozenset({Channel.MMS})},
+        )
+        self.senders = Recent(self.store.sender, self.clock)
         self._submitter = Submitter(
             self.store,
-            Recent(self.store.sender, self.clock),
+            self.senders,
             self.ledger,
-            routes,
+            self.routes,
             depths,
             self.opt_outs,
+            Services(self.store, self.clock),
             self.clock,
             self.outbox,
         )
+        self._erasure = Erasure(self.store, self.ledger)
+        self.hub = Hub(self.clock)
+        self.carriers: dict[str, Carrier] = {}
+        self.claims = True
         self.draining = False
         self.public_url = ""
         self.up: Readiness = {"store": True, "carriers": {"main": True, "reserve": False}}
@@ -155,6 +184,24 @@ class Site:
         if self.failure:
             raise self.failure
         return await self._submitter.submit(account, order)
+
+    async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
+        return await self._erasure.redact(account, message_id)
+
+    async def delete(self, account: str, message_id: str) -> None:
+        await self._erasure.delete(account, message_id)
+
+    async def drop_medium(self, account: str, message_id: str, medium_id: str) -> None:
+        await self._erasure.drop_medium(account, message_id, medium_id)
+
+    async def put_sender(self, sender: Sender) -> None:
+        await self.store.put_sender(sender)
+        self.senders.forget(sender.address)
+
+    def carries_media(self, recipient: str) -> bool:
+        if recipient == "+":
+            return self.routes.takes(Channel.MMS)
+        return self.routes.first(recipient, Channel.MMS) is not None
 
     async def replay(self, account: str, where: CallbackFilter) -> Replay:
         return await self.replays.all(account, where)

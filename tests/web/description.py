@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import httpx
-from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]  # it has no stubs
+from jsonschema import Draft202012Validator, FormatChecker
 
 DESCRIPTION: Final[dict[str, Any]] = json.loads(files("tidings.web").joinpath("openapi.json").read_bytes())
 

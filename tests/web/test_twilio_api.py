@@ -28,6 +28,7 @@ OTHER = "0b" * 16
 CLOSED = "0c" * 16
 MESSAGES = f"/2010-04-01/Accounts/AC{ACCOUNT}/Messages.json"
 FORM = {"To": TO, "From": FROM, "Body": "Hello"}
+PICTURE = "https://a.example/cat.png"
 SENT = (Evidence(Kind.INTENT, {}, 1, carrier="main"), Evidence(Kind.ACCEPTED, {}, 1, carrier_id="1"))
 
 
@@ -84,8 +85,14 @@ REFUSED = [
     ({"body": "\N{WAVING HAND SIGN}" * 801}, 400, 21617),
     ({"status_callback": "http://my_app.example"}, 400, 21609),
     ({"validity_period": "0"}, 400, 21624),
-    ({"media_url": ["https://a.example/cat.png"]}, 400, 21621),
+    ({"media_url": [PICTURE], "to": "+447911123456"}, 400, 21621),
+    ({"media_url": ["cat.png"]}, 400, 21620),
+    ({"media_url": [PICTURE] * 11}, 400, 21623),
     ({"messaging_service_sid": "MG" + "0" * 32}, 404, 21701),
+    ({"messaging_service_sid": "MG" + "0" * 32, "from_": None}, 404, 21701),
+    ({"messaging_service_sid": "MG1"}, 400, 21705),
+    ({"application_sid": "AP" + "0" * 32}, 400, 21218),
+    ({"max_price": "cheap"}, 400, 21627),
     ({"schedule_type": "fixed", "send_at": datetime(2026, 12, 1, tzinfo=UTC)}, 400, 35118),
     ({"content_sid": "HX" + "0" * 32}, 400, 21655),
     ({"smart_encoded": "perhaps"}, 422, 20422),

@@ -105,3 +105,22 @@ async def test_a_client_that_goes_away_is_not_answered() -> None:
     scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
     await Endpoint({"POST": handle}, refuse)(scope, receive, send)
     assert (received, sent) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("answer", "length"),
+    [(Answer(204, b"", []), None), (Answer(200, b"", []), b"0"), (Answer(200, b"four", []), b"4")],
+)
+async def test_only_where_there_can_be_content_its_length_is_said(answer: Answer, length: bytes | None) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def handle(request: Request) -> Answer:
+        return answer
+
+    scope = {"type": "http", "method": "DELETE", "path": "/", "query_string": b"", "headers": []}
+    await Endpoint({"DELETE": handle}, refuse)(scope, nothing, send)
+    assert dict(sent[0]["headers"]).get(b"content-length") == length
+    assert sent[1] == {"type": "http.response.body", "body": answer.content}

@@ -12,7 +12,7 @@ from hashlib import sha256
 from tidings.clock import Clock
 from tidings.errors import Problem
 from tidings.gateway.recent import Recent
-from tidings.ids import from_sid
+from tidings.ids import from_project, from_sid
 from tidings.model import Account, ApiKey
 
 
@@ -24,10 +24,16 @@ class Authenticator:
         self._keys = api_keys
         self._clock = clock
 
-    async def account(self, authorization: bytes | None) -> Account:
-        """The active account that asks. Raises Problem: 20003 for wrong credentials, 20005 when it is inactive."""
-        user, password = _credentials(authorization)
-        if account_id := from_sid(user, "AC"):
+    async def account(self, authorization: bytes | None, dialect: str | None = None) -> Account:
+        """The active account that asks, in `dialect` where one is named: its id may be spelled in any.
+
+        Raises Problem: 20003 for wrong credentials, 20005 when it is inactive, 20006 when it does not speak that.
+        """
+        return await self.owner(*_credentials(authorization), dialect)
+
+    async def owner(self, user: str, password: bytes, dialect: str | None = None) -> Account:
+        """The active account with these credentials. Raises as `account` does."""
+        if account_id := from_sid(user, "AC") or from_project(user):
             account = await self._accounts.get(account_id)
             known = account is not None and self._has(account, password)
         elif key_id := from_sid(user, "SK"):
@@ -40,6 +46,8 @@ class Authenticator:
             raise Problem(20003, detail="No account or API key has this SID and secret")
         if not account.active:
             raise Problem(20005)
+        if dialect is not None and not account.speaks(dialect):
+            raise Problem(20006, reason=f"it does not speak {dialect}")
         return account
 
     def _has(self, account: Account, token: bytes) -> bool:

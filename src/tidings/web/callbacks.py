@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute, Route
 
 from tidings.callbacks.explain import NotSigned, signed
 from tidings.dialects.own import attempt_json, callback_json, callback_key, host_json
-from tidings.dialects.own_filters import parse_callbacks, parse_nothing, parse_replay, replay_json
+from tidings.dialects.own_filters import parse_callbacks, parse_replay, replay_json
+from tidings.dialects.own_params import parse_nothing
 from tidings.errors import Problem
 from tidings.ids import from_any
 from tidings.model import Account, Attempt, Replay

@@ -1,12 +1,15 @@
 """What the web room needs of the gateway: the composition root hands it in, tests hand in what they like."""
 
+from collections.abc import Mapping
 from typing import Protocol, TypedDict
 
 from tidings.callbacks.breaker import HostReport
+from tidings.carriers.base import Carrier
 from tidings.clock import Clock
 from tidings.gateway.recent import Recent
 from tidings.gateway.submit import Submitted
-from tidings.model import Account, ApiKey, Callback, Order, Replay
+from tidings.model import Account, ApiKey, Callback, Message, Order, Replay, Sender, Standing
+from tidings.relay.hub import Hub
 from tidings.store.base import CallbackFilter, CallbackKey, Store
 
 
@@ -33,6 +36,14 @@ class Gateway(Protocol):
     def api_keys(self) -> Recent[ApiKey]: ...
 
     @property
+    def hub(self) -> Hub:
+        """RELAY's sessions."""
+        ...
+
+    @property
+    def carriers(self) -> Mapping[str, Carrier]: ...
+
+    @property
     def public_url(self) -> str:
         """Where clients reach this gateway; "" where the settings do not say, and the request is to tell."""
         ...
@@ -44,6 +55,34 @@ class Gateway(Protocol):
 
     async def submit(self, account: Account, order: Order) -> Submitted:
         """Take a message in; on disk once it returns. Raises Problem; then nothing is kept."""
+        ...
+
+    async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
+        """Take the text of a message away for good; on disk once it returns.
+
+        Raises Problem: 20404 where there is none, 20009 while it is on its way.
+        """
+        ...
+
+    async def delete(self, account: str, message_id: str) -> None:
+        """Redact a message, drop its media, and show it no more. Raises as `redact` does."""
+        ...
+
+    async def drop_medium(self, account: str, message_id: str, medium_id: str) -> None:
+        """Drop one medium of a message. Raises as `redact` does, 20404 also where there is no such medium."""
+        ...
+
+    async def put_sender(self, sender: Sender) -> None:
+        """Keep a sender, new or changed, as submissions and inbound messages are to find it from now on."""
+        ...
+
+    @property
+    def claims(self) -> bool:
+        """Whether an application may take a number through an API that is nobody's yet: development."""
+        ...
+
+    def carries_media(self, recipient: str) -> bool:
+        """Whether a carrier on the route of `recipient` (E.164; "+": any) takes media messages."""
         ...
 
     async def replay(self, account: str, where: CallbackFilter) -> Replay:

@@ -14,7 +14,8 @@ from tidings.ids import from_sid
 from tidings.model import Account, Attempt
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
-from tidings.web.twilio import ignored_parameters, refuse, stamp
+from tidings.web.orders import ignored_parameters
+from tidings.web.twilio import refuse, stamp
 from tidings.web.wire import Answer, Endpoint, Request, base_url, json_answer
 
 
@@ -50,7 +51,7 @@ class _Alerts:
         """Those of the page, and the first one of the next."""
         place = listing.place
         return await self._gateway.store.failed_attempts(
-            account.id, listing.since, listing.until, place.page_size + 1, place.before
+            account.id, listing.since, listing.until, place.page_size + 1, place.after
         )
 
     async def _account(self, request: Request) -> Account:

@@ -1,41 +1,51 @@
-"""Twilio's Messages API over HTTP: create, fetch and list, as its client libraries ask for them.
+"""Twilio's Messages API over HTTP: messages and their media, as its client libraries ask for them.
 
 The composition in `app` mounts these routes. What parameters mean and how messages look is `dialects.twilio`'s.
 """
 
-import logging
-from hashlib import sha256
-from typing import Final
-from urllib.parse import quote
-
-import msgspec
 from starlette.routing import BaseRoute, Route
 
-from tidings.dialects.twilio import API_VERSION, error_json, message_json, parse_create
-from tidings.dialects.twilio_lists import no_media_json, page_json, parse_list
+from tidings.dialects.media import link
+from tidings.dialects.twilio import (
+    API_VERSION,
+    NAME,
+    error_json,
+    medium_json,
+    message_json,
+    parse_create,
+    parse_update,
+)
+from tidings.dialects.twilio_lists import media_page_json, page_json, parse_list, parse_media_list
 from tidings.errors import Problem
 from tidings.ids import from_sid, random_hex
-from tidings.model import Account, Message, Standing
+from tidings.model import Account, Medium, Message, Standing
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
-from tidings.web.wire import Answer, Endpoint, Header, Request, json_answer, refusal_headers
-
-MAX_KEY: Final = 255
-"""Characters of an idempotency key."""
-_SHOWN: Final = 20
-"""Parameters without effect that an answer names."""
-
-log = logging.getLogger(__name__)
+from tidings.web.orders import ignored_parameters, take_in
+from tidings.web.wire import (
+    NO_CONTENT,
+    Answer,
+    Endpoint,
+    Handler,
+    Header,
+    Request,
+    base_url,
+    json_answer,
+    refusal_headers,
+)
 
 
 def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
     api = _Messages(gateway, authenticator)
     root = f"/{API_VERSION}/Accounts/{{account}}/Messages"
-    return [
-        Route(f"{root}.json", Endpoint({"POST": api.create, "GET": api.list}, refuse, stamp)),
-        Route(f"{root}/{{sid}}.json", Endpoint({"GET": api.fetch}, refuse, stamp)),
-        Route(f"{root}/{{sid}}/Media.json", Endpoint({"GET": api.media}, refuse, stamp)),
-    ]
+    paths: dict[str, dict[str, Handler]] = {
+        f"{root}.json": {"POST": api.create, "GET": api.list},
+        f"{root}/{{sid}}.json": {"GET": api.fetch, "POST": api.update, "DELETE": api.delete},
+        f"{root}/{{sid}}/Media.json": {"GET": api.media},
+        f"{root}/{{sid}}/Media/{{medium}}.json": {"GET": api.medium, "DELETE": api.drop},
+        f"{root}/{{sid}}/Media/{{medium}}": {"GET": api.content},
+    }
+    return [Route(path, Endpoint(handlers, refuse, stamp)) for path, handlers in paths.items()]
 
 
 def refuse(problem: Problem) -> Answer:
@@ -58,21 +68,15 @@ class _Messages:
     async def create(self, request: Request) -> Answer:
         account = await self._account(request)
         params = await request.form()
-        order, ignored = parse_create(params)
-        if key := _idempotency_key(request):
-            digest = sha256(msgspec.json.encode(sorted(params))).hexdigest()
-            order = msgspec.structs.replace(order, idempotency_key=key, digest=digest)
-        submitted = await self._gateway.submit(account, order)
-        headers = ignored_parameters(ignored, submitted.message.id)
-        if submitted.repeated:
-            headers.append((b"idempotent-replayed", b"true"))
+        order, application, ignored = parse_create(params)
+        submitted, headers = await take_in(self._gateway, account, request, params, order, application, ignored)
         return json_answer(201, message_json(submitted.message, submitted.standing), headers)
 
     async def list(self, request: Request) -> Answer:
         account = await self._account(request)
         listing = parse_list(request.query())
         found = await self._gateway.store.messages(
-            account.id, listing.where, listing.page_size + 1, listing.before
+            account.id, listing.where, listing.place.page_size + 1, listing.place.after
         )
         headers = ignored_parameters(listing.ignored, "a list")
         return json_answer(200, page_json(account.id, listing, found), headers)
@@ -81,16 +85,48 @@ class _Messages:
         message, standing = await self._message(request)
         return json_answer(200, message_json(message, standing))
 
+    async def update(self, request: Request) -> Answer:
+        message, _ = await self._message(request)
+        ignored = parse_update(await request.form())
+        message, standing = await self._gateway.redact(message.account, message.id)
+        return json_answer(200, message_json(message, standing), ignored_parameters(ignored, message.id))
+
+    async def delete(self, request: Request) -> Answer:
+        message, _ = await self._message(request)
+        await self._gateway.delete(message.account, message.id)
+        return Answer(NO_CONTENT, b"", [])
+
     async def media(self, request: Request) -> Answer:
         message, _ = await self._message(request)
-        return json_answer(200, no_media_json(message))
+        listing = parse_media_list(request.query())
+        media = await self._gateway.store.media(message.id)
+        headers = ignored_parameters(listing.ignored, "a list")
+        return json_answer(200, media_page_json(message, listing, media), headers)
+
+    async def medium(self, request: Request) -> Answer:
+        message, medium = await self._own_medium(request)
+        return json_answer(200, medium_json(message, medium))
+
+    async def drop(self, request: Request) -> Answer:
+        message, medium = await self._own_medium(request)
+        await self._gateway.drop_medium(message.account, message.id, medium.id)
+        return Answer(NO_CONTENT, b"", [])
+
+    async def content(self, request: Request) -> Answer:
+        """Where the content is. Nobody is asked who they are: whoever knows the SID knows that place as well."""
+        medium = await self._medium(request)
+        named = (from_sid(request.path_params["account"], "AC"), from_sid(request.path_params["sid"], "SM", "MM"))
+        if medium.size is None or named != (medium.account, medium.message_id):
+            raise Problem(20404, value=request.path)
+        location = link(base_url(request, self._gateway.public_url), medium)
+        return Answer(307, b"", [(b"location", location.encode("latin-1"))])
 
     async def _account(self, request: Request) -> Account:
         """Whoever asks, where that is the account of the path; a path that no account can have is not found."""
         account_id = from_sid(request.path_params["account"], "AC")
         if account_id is None:
             raise Problem(20404, value=request.path)
-        account = await self._authenticator.account(request.headers.get(b"authorization"))
+        account = await self._authenticator.account(request.headers.get(b"authorization"), NAME)
         if account.id != account_id:
             raise Problem(20003, detail="These credentials are not for the account in the path")
         return account
@@ -103,23 +139,17 @@ class _Messages:
             raise Problem(20404, value=request.path)
         return found
 
+    async def _own_medium(self, request: Request) -> tuple[Message, Medium]:
+        message, _ = await self._message(request)
+        medium = await self._medium(request)
+        if medium.message_id != message.id:
+            raise Problem(20404, value=request.path)
+        return message, medium
 
-def _idempotency_key(request: Request) -> str | None:
-    """`Idempotency-Key`, or the name by which Twilio's own requests carry one."""
-    headers = request.headers
-    raw = headers.get(b"idempotency-key") or headers.get(b"i-twilio-idempotency-token")
-    if not raw:
-        return None
-    if len(raw) > MAX_KEY:
-        raise Problem(20422, name="Idempotency-Key", reason=f"longer than {MAX_KEY} characters")
-    return raw.decode("latin-1")
-
-
-def ignored_parameters(names: tuple[str, ...], what: str) -> list[Header]:
-    """Says which parameters had no effect: Twilio would keep silent about them."""
-    if not names:
-        return []
-    # A name is whatever the client wrote: as a header it must be escaped.
-    shown = ", ".join(quote(name[:100]) for name in names[:_SHOWN])
-    log.info("parameters without effect for %s: %s", what, shown)
-    return [(b"tidings-ignored-parameters", shown.encode())]
+    async def _medium(self, request: Request) -> Medium:
+        """The medium that the path names, whosever it is."""
+        medium_id = from_sid(request.path_params["medium"], "ME")
+        medium = await self._gateway.store.medium(medium_id) if medium_id else None
+        if medium is None:
+            raise Problem(20404, value=request.path)
+        return medium

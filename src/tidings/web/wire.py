@@ -21,6 +21,8 @@ MAX_BODY: Final = 64 * 1024
 """Octets of a request body (20413)."""
 MAX_PARAMETERS: Final = 1000
 """Parameters in a form or query (20413)."""
+NO_CONTENT: Final = 204
+"""There is no Content-Length with it (RFC 9110 §8.6)."""
 FORM: Final = b"application/x-www-form-urlencoded"
 
 Header = tuple[bytes, bytes]
@@ -65,9 +67,35 @@ class Request:
             raise Problem(20001, name="Content-Type", reason=f"it must be {FORM.decode()}")
         return parse_form(await self._body())
 
-    async def _body(self) -> bytes:
+    async def json(self, limit: int = MAX_BODY) -> dict[str, Any]:
+        """The JSON object of the body, whatever its content type; no body is an empty object.
+
+        Raises Problem: 20413 longer than `limit` octets, 20001 not a JSON object, 20422 NUL.
+        """
+        raw = await self._body(limit)
+        if not raw:
+            return {}
+        try:
+            decoded = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Problem(20001, reason=f"the body is not JSON: {error}") from None
+        except RecursionError:
+            raise Problem(20001, reason="the body is nested too deep") from None
+        if not isinstance(decoded, dict):
+            raise Problem(20001, reason="the body is not a JSON object")
+        if b"\\u0000" in raw:
+            raise Problem(20422, reason="NUL is not a character of any text")
+        return decoded
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the body says that it is JSON."""
+        content_type = self.headers.get(b"content-type", b"")
+        return content_type.partition(b";")[0].strip().lower() == b"application/json"
+
+    async def _body(self, limit: int = MAX_BODY) -> bytes:
         length = self.headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > MAX_BODY:
+        if length.isdigit() and int(length) > limit:
             raise Problem(20413)
         body = bytearray()
         while True:
@@ -75,7 +103,7 @@ class Request:
             if message["type"] == "http.disconnect":
                 raise Disconnected
             body += message.get("body", b"")
-            if len(body) > MAX_BODY:
+            if len(body) > limit:
                 raise Problem(20413)
             if not message.get("more_body", False):
                 return bytes(body)
@@ -151,7 +179,8 @@ class Endpoint:
         if self._stamp:
             # This one counts: it is under way until it is answered.
             headers += self._stamp(perf_counter() - started, Endpoint._under_way + 1)
-        headers.append((b"content-length", b"%d" % len(content)))
+        if status != NO_CONTENT:
+            headers.append((b"content-length", b"%d" % len(content)))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 

@@ -1,0 +1,86 @@
+"""What applications do with the numbers of their account, in whatever API: take, give up, have answered.
+
+Called by the rooms `signalwire_compat_numbers`, `signalwire_numbers` and `signalwire_resources`.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from tidings.errors import Problem
+from tidings.model import Application, Handling, Member, Sender
+from tidings.phone import SenderKind, sender_kind
+from tidings.web.gateway import Gateway
+from tidings.web.wire import Header
+
+_SHOWN: Final = 20
+"""Numbers that a header names."""
+
+_being_taken: set[str] = set()
+"""Of two who ask for a number at once one is to get it."""
+
+
+async def find(gateway: Gateway, account: str, id_: str | None, *kinds: SenderKind) -> Sender | None:
+    """The account's sender with that id, where it is of one of `kinds`."""
+    found = await gateway.store.sender_by_id(account, id_) if id_ else None
+    return found if found and sender_kind(found.address) in kinds else None
+
+
+async def take(gateway: Gateway, sender: Sender) -> None:
+    """Make a number that is nobody's the account's. Raises Problem: 20010 where that is not done here, 21422 where
+    it is somebody's."""
+    if not gateway.claims:
+        raise Problem(20010, reason="which numbers an account has is for the operator of this gateway to say")
+    if sender.address in _being_taken:
+        raise Problem(21422, value=sender.address)
+    _being_taken.add(sender.address)
+    try:
+        if await gateway.store.sender(sender.address):
+            raise Problem(21422, value=sender.address)
+        await gateway.put_sender(sender)
+    finally:
+        _being_taken.discard(sender.address)
+
+
+async def give_up(gateway: Gateway, sender: Sender) -> None:
+    """Make a number that was taken nobody's, and no member of anything. Raises Problem: 20010 where it was not."""
+    if not sender.claimed:
+        raise Problem(20010, reason="the number is the operator's, and cannot be given up here")
+    for member in await gateway.store.resources(Member, sender.account):
+        if member.address == sender.address:
+            await gateway.store.drop_resource(sender.account, member.id)
+    await gateway.store.drop_sender(sender.address)
+
+
+async def missing_application(gateway: Gateway, before: Handling, sender: Sender) -> str | None:
+    """The application that a sender has come to refer to, where there is none."""
+    application = sender.handling.application
+    if application is None or application == before.application:
+        return None
+    known = await gateway.store.resource(Application, sender.account, application)
+    return None if known else application
+
+
+async def answer(gateway: Gateway, sender: Sender, handling: Handling) -> None:
+    """Have messages to a sender answered so from now on."""
+    changed = msgspec.structs.replace(sender, handling=handling, updated_at=gateway.clock.now())
+    await gateway.put_sender(changed)
+
+
+async def answer_by(
+    gateway: Gateway, account: str, which: Callable[[Handling], bool], handling: Handling
+) -> list[str]:
+    """Have the account's senders whose handling is one of `which` answered so, and return their addresses."""
+    found = [sender for sender in await gateway.store.senders(account) if which(sender.handling)]
+    for sender in found:
+        await answer(gateway, sender, handling)
+    return [sender.address for sender in found]
+
+
+def left_unanswered(addresses: list[str]) -> list[Header]:
+    """Says whose messages nobody answers any more: no vendor's answer to a deletion has a word for it."""
+    if not addresses:
+        return []
+    shown = ", ".join(addresses[:_SHOWN]) + (", …" if len(addresses) > _SHOWN else "")
+    return [(b"tidings-unanswered-senders", shown.encode("ascii", "replace"))]
