@@ -1,7 +1,8 @@
 """Runs a gateway behind uvicorn until it is told to stop, then stops it in order.
 
-`tidings serve` and `tidings demo` call `serve`. SIGTERM and SIGINT drain: no new connections, requests under way
-are answered, then the gateway stops as `app` says. A second signal ends at once.
+`tidings serve` and `tidings demo` call `serve`: http and ws on one port, https and wss on a second one if asked,
+and one application behind both. SIGTERM and SIGINT drain: no new connections, requests under way are answered,
+then the gateway stops as `app` says. A second signal ends at once.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ import contextlib
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,9 +22,16 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tidings.apart import calm_the_collector
 from tidings.app import Gateway
+from tidings.tls import ShownCertificate
 from tidings.web.app import build
+from tidings.web.relay import UVICORN
 
 log = logging.getLogger(__name__)
+
+GOODBYE: Final = 2.0
+"""Seconds that a stop waits at least for a client to answer the end of TLS."""
+CERTIFICATE_LOOK: Final = 3600.0
+"""Seconds between two looks at whether the certificate's files have changed, or must be made anew."""
 
 
 class _Corked:
@@ -38,9 +48,14 @@ class _Corked:
             self._loop.call_soon(self._flush)
         self._out.append(data)
 
+    def write_eof(self) -> None:
+        self._flush()
+        self._transport.write_eof()
+
     def close(self) -> None:
         self._flush()
-        self._transport.close()
+        if not self.is_closing():  # closed twice, a transport of asyncio's TLS can no longer be aborted
+            self._transport.close()
 
     def _flush(self) -> None:
         if self._out:
@@ -59,22 +74,42 @@ class _Protocol(HttpToolsProtocol):
 class HttpServer(uvicorn.Server):
     """uvicorn in front of one application, with signals and logging left to us."""
 
-    def __init__(self, application: ASGIApp) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                http=_Protocol,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                server_header=False,
-                proxy_headers=False,
-            )
+    def __init__(self, application: ASGIApp, tls: ssl.SSLContext | None = None) -> None:
+        """With `tls`, it answers https and wss only."""
+        config = uvicorn.Config(
+            application,
+            interface="asgi3",
+            http=_Protocol,
+            **UVICORN,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
         )
+        config.load()
+        config.ssl = tls
+        super().__init__(config)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        leaving = asyncio.create_task(self._leave_the_silent()) if self.config.ssl else None
+        await super().shutdown(sockets)
+        if leaving:
+            leaving.cancel()
+
+    async def _leave_the_silent(self) -> None:
+        """End connections whose clients do not answer TLS's goodbye, as pools do not: asyncio gives them 30 s."""
+        told: set[asyncio.Transport] = set()
+        while True:
+            closing = {one.transport for one in self.server_state.connections if one.transport.is_closing()}
+            for transport in closing & told:
+                transport.abort()
+            told = closing
+            await asyncio.sleep(GOODBYE)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -92,10 +127,19 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A second listening socket, for https and wss."""
+
+    listener: socket.socket
+    certificate: ShownCertificate
+
+
 async def serve(
     gateway: Gateway,
     listener: socket.socket,
     while_running: Callable[[asyncio.Event], Awaitable[Any]] | None = None,
+    secured: Secured | None = None,
 ) -> None:
     """Serve until a signal comes or `while_running` returns; it is given the event that a signal sets."""
     stop = asyncio.Event()
@@ -104,20 +148,34 @@ async def serve(
         loop.add_signal_handler(number, _stop_or_end, stop)
     _tune_the_interpreter()
     await gateway.start()
-    server = HttpServer(build(gateway))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    application = build(gateway)
+    doors = {HttpServer(application): listener}
+    background = []
+    if secured:
+        doors[HttpServer(application, secured.certificate.context)] = secured.listener
+        background.append(asyncio.create_task(_keep_current(secured.certificate)))
+    serving = [asyncio.create_task(server.serve(sockets=[door])) for server, door in doors.items()]
     running = asyncio.create_task(_until(stop, while_running))
     try:
-        await asyncio.wait((serving, running), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((*serving, running), return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping: what is in flight is finished first")
     finally:
         gateway.draining = True
-        server.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-        running.cancel()
+        await gateway.hub.drain()
+        for server in doors:
+            server.should_exit = True
+        await asyncio.gather(*serving, return_exceptions=True)
+        for task in (running, *background):
+            task.cancel()
         await gateway.stop()
     if running.done() and not running.cancelled():
         running.result()
+
+
+async def _keep_current(certificate: ShownCertificate) -> None:
+    while True:
+        await asyncio.sleep(CERTIFICATE_LOOK)
+        certificate.refresh()
 
 
 def _tune_the_interpreter() -> None:

@@ -25,6 +25,8 @@ class Callee:
     def __init__(self, status: int) -> None:
         self.status = status
         """What everything is answered with."""
+        self.words = b"no longer here"
+        self.content_type = "text/html"
         self._called: queue.Queue[Called] = queue.Queue()
         callee = self
 
@@ -35,11 +37,12 @@ class Callee:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 callee._called.put(Called(self.command, self.path, headers, body))
-                words = b"no longer here"
+                words = callee.words if callee.status != 204 else b""
                 self.send_response(callee.status)
-                self.send_header("Content-Length", str(len(words) if callee.status != 204 else 0))
+                self.send_header("Content-Type", callee.content_type)
+                self.send_header("Content-Length", str(len(words)))
                 self.end_headers()
-                self.wfile.write(words if callee.status != 204 else b"")
+                self.wfile.write(words)
 
             do_GET = do_POST = answer  # noqa: N815 - http.server's names
 

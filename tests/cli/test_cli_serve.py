@@ -27,7 +27,7 @@ def test_readiness_is_200_once_it_can_accept_and_send(gateway: Serving) -> None:
     with gateway.http() as http:
         ready = http.get("/health/ready")
 
-    assert (ready.status_code, ready.json()["carriers"]) == (200, {"simulator": True})
+    assert (ready.status_code, ready.json()["carriers"]) == (200, {"simulator": True, "simulator-mms": True})
 
 
 def test_the_curl_line_it_prints_sends_a_message(gateway: Serving) -> None:

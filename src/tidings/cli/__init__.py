@@ -19,6 +19,8 @@ VERBS: Final = {
     "demo": "Send one message through a whole gateway and watch it arrive.",
     "send": "Send a message through a running gateway.",
     "listen": "Receive status callbacks and check their signatures.",
+    "inbound": "Have a handset of the simulated carrier write to a number.",
+    "numbers": "Say who answers the messages that come in to a number.",
     "callbacks": "List callbacks, see each attempt, tell again what was given up.",
     "explain-signature": "Say exactly what was signed in an attempt at a callback.",
     "smsc": "Run the simulated carrier alone: a test SMSC on a TCP port.",

@@ -1,7 +1,7 @@
 """Where a gateway is, and for which account a verb speaks to it: the options, and the client they make.
 
-`send`, `callbacks` and `explain-signature` take them. What is not given is read off the data directory of a
-gateway on this machine.
+The verbs that are clients of a gateway take them. What is not given is read off the data directory of a gateway on
+this machine.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from tidings.cli.accounts import in_store, known, refuse_configured
 from tidings.cli.data import config_option, data_option
 from tidings.clock import HOUR, SystemClock, iso
 from tidings.ids import new_id, sid
-from tidings.model import Account, ApiKey, Sender
+from tidings.model import Account, ApiKey
 from tidings.settings import load
 from tidings.store.base import Store
 
@@ -61,7 +61,7 @@ def create(name: str, numbers: tuple[str, ...], data: Path, config: Path | None)
         made = Account(new_id(now), name, secrets.token_hex(16), now)
         await store.put_account(made)
         for sender in senders:
-            await store.put_sender(Sender(sender, made.id))
+            await store.configure_sender(sender, made.id, 0, now)
         _print_credentials(made, senders)
 
     in_store(work, load(config), data, make=True)

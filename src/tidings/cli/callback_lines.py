@@ -21,7 +21,7 @@ def callback_line(callback: Json) -> str:
         f"{_state(callback):<8}",
         _count(callback["attempts"], "attempt"),
         callback["host"],
-        str(callback["response"] or "no answer") if callback["attempts"] else None,
+        _answer(callback),
         _error(callback["error"]),
     )
 
@@ -31,7 +31,7 @@ def callback_lines(callback: Json) -> Iterator[str]:
     yield from rows(
         ("callback", callback["id"]),
         ("message", f"{sid('SM', callback['message_id'])}, event {callback['event']}"),
-        ("goes to", f"{callback['host']}, {_TARGETS[Target(callback['target'])]}"),
+        ("goes to", f"{callback['host'].removeprefix('webhook:')}, {_TARGETS[Target(callback['target'])]}"),
         ("state", f"{_state(callback)} after {_count(callback['attempts'], 'attempt')}"),
         ("last error", _error(callback["error"])),
         ("made", callback["created_at"]),
@@ -100,7 +100,16 @@ _PROGRESS: Final = (CallbackState.DONE, CallbackState.GIVEN_UP, CallbackState.OW
 _TARGETS: Final = {
     Target.MESSAGE: "the URL its message was made with",
     Target.ACCOUNT: "the account-wide URL",
+    Target.WEBHOOK: "which answers the number it came to",
+    Target.RELAY: "the RELAY sessions that listen to its context",
 }
+
+
+def _answer(callback: Json) -> str | None:
+    """The last one's status. RELAY answers without, and a document that is kept here is not asked for."""
+    if callback["response"] is None and callback["attempts"] and callback["state"] != CallbackState.DONE:
+        return "no answer"
+    return callback["response"] and str(callback["response"])
 
 
 def _state(callback: Json) -> str:

@@ -33,7 +33,7 @@ def _filter_options(command: F) -> F:
         click.option(
             "--target",
             type=click.Choice([target.value for target in Target]),
-            help="The URL the message was made with, or the account-wide one.",
+            help="To the URL the message was made with, the account-wide one, who answers a number, or RELAY.",
         ),
         click.option("--message", metavar="SID", help="Of one message, by its SID or id."),
         click.option("--error", type=int, metavar="CODE", help="Code of the last failure, as in 11200."),
@@ -52,7 +52,8 @@ def callbacks() -> None:
     """List an account's callbacks, see what came of each attempt at one, and tell again what was given up.
 
     A callback is owed, retrying, done or given up. Its id is that of its message and the number of the event it
-    tells, with -account behind them where it goes to the account-wide URL.
+    tells, with -account behind them where it goes to the account-wide URL, -webhook where it asks who answers a
+    number, and -relay where it goes to RELAY sessions.
     """
     telemetry.configure("warning")
 

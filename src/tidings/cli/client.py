@@ -1,6 +1,6 @@
-"""A client of a running gateway: sends through its Twilio API; follows messages and callbacks through our own.
+"""A client of a running gateway: sends through its Twilio API; everything else goes through our own.
 
-`send`, `demo`, `callbacks` and `explain-signature` use it. Whatever goes wrong is one line for the person who
+`demo` and the verbs that take `access.gateway_options` use it. Whatever goes wrong is one line for the person who
 typed the command.
 """
 
@@ -34,7 +34,7 @@ class Client:
 
     def __init__(self, url: str, account: str, token: str) -> None:
         self.url = url.rstrip("/")
-        self._account = account
+        self.account = account
         self._http = httpx.AsyncClient(base_url=self.url, auth=(account, token), timeout=TIMEOUT, trust_env=False)
 
     async def __aenter__(self) -> Self:
@@ -55,7 +55,7 @@ class Client:
         form = {"From": sender, "To": recipient, "Body": body}
         if callback:
             form["StatusCallback"] = callback
-        return await self._ask("POST", f"/2010-04-01/Accounts/{self._account}/Messages.json", form)
+        return await self._ask("POST", f"/2010-04-01/Accounts/{self.account}/Messages.json", form)
 
     async def history(self, message: str) -> dict[str, Any]:
         """Events, receipts and callbacks of a message, by its SID or id."""
@@ -73,6 +73,22 @@ class Client:
             wait = FIRST_LOOK if len(events) > shown else min(wait * 1.5, LONGEST_LOOK)
             shown = len(events)
             await asyncio.sleep(wait)
+
+    # --- numbers
+    async def numbers(self) -> list[dict[str, Any]]:
+        numbers: list[dict[str, Any]] = (await self._ask("GET", "/v1/numbers"))["numbers"]
+        return numbers
+
+    async def number(self, address: str) -> dict[str, Any]:
+        return await self._ask("GET", f"/v1/numbers/{quote(address, safe='')}")
+
+    async def have_answered(self, address: str, by: Where) -> dict[str, Any]:
+        """The number, once those answer it that the form `by` names."""
+        return await self._ask("PUT", f"/v1/numbers/{quote(address, safe='')}", by)
+
+    async def receive(self, message: dict[str, Any]) -> dict[str, Any]:
+        """What the simulated carrier made of a handset's message."""
+        return await self._ask("POST", "/v1/simulator/inbound", content=message)
 
     # --- callbacks
     async def callbacks(self, where: Where, limit: int) -> AsyncIterator[dict[str, Any]]:
@@ -128,10 +144,16 @@ class Client:
             await asyncio.sleep(wait)
 
     async def _ask(
-        self, method: str, path: str, form: Where | None = None, query: Where | None = None
+        self,
+        method: str,
+        path: str,
+        form: Where | None = None,
+        query: Where | None = None,
+        content: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
+        """The JSON that is answered to a `form`, or to `content` as JSON. Raises ClickException."""
         try:
-            response = await self._http.request(method, path, data=form, params=query)
+            response = await self._http.request(method, path, data=form, params=query, json=content)
             answer: dict[str, Any] = response.json()
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise click.ClickException(

@@ -100,6 +100,7 @@ async def _demo(
     settings = load(None)
     gateway = Gateway(settings, open_store(settings.store.url, data), SystemClock())
     url = url_of(listener)
+    gateway.serve_at(url)
     callbacks = listener_at("127.0.0.1", 0)
     show = _Show(url, f"{url_of(callbacks)}/status")
 

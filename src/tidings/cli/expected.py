@@ -9,5 +9,6 @@ from tidings.carriers.simulator.scenario import ScenarioError
 from tidings.carriers.smpp.profile import ProfileError
 from tidings.settings import SettingsError
 from tidings.store.base import StoreError
+from tidings.tls import TlsError
 
-EXPECTED: Final = (SettingsError, StoreError, ScenarioError, ProfileError, OSError)
+EXPECTED: Final = (SettingsError, StoreError, ScenarioError, ProfileError, TlsError, OSError)

@@ -23,18 +23,18 @@ _LOOK_AGAIN: Final = 0.01
 """Seconds."""
 
 
-def listener_at(host: str, port: int) -> socket.socket:
-    """A listening socket, or one line on why there is none."""
+def listener_at(host: str, port: int, option: str = "--port") -> socket.socket:
+    """A listening socket, or one line on why there is none and which option names another port."""
     try:
         return listen(host, port)
     except OSError as error:
-        raise cannot_listen(host, port, error) from None
+        raise cannot_listen(host, port, error, option) from None
 
 
-def cannot_listen(host: str, port: int, error: OSError) -> click.ClickException:
+def cannot_listen(host: str, port: int, error: OSError, option: str = "--port") -> click.ClickException:
     # Not `error.strerror`: asyncio makes a sentence of it that names the address once more.
     reason = os.strerror(error.errno) if error.errno else str(error)
-    hint = "; choose another --port" if error.errno == errno.EADDRINUSE else ""
+    hint = f"; choose another {option}" if error.errno == errno.EADDRINUSE else ""
     return click.ClickException(f"cannot listen on {_place(host, port)}: {reason}{hint}")
 
 
@@ -42,6 +42,12 @@ def url_of(listener: socket.socket) -> str:
     """Where a client on this machine reaches it."""
     host, port = listener.getsockname()[:2]
     return f"http://{_place(_EVERYWHERE.get(host, host), port)}"
+
+
+def named_place_of(listener: socket.socket) -> str:
+    """host:port, as `url_of` has it, but this machine by its name: some clients take no address for https."""
+    host, port = listener.getsockname()[:2]
+    return _place("localhost" if _EVERYWHERE.get(host, host) in _EVERYWHERE.values() else host, port)
 
 
 def _place(host: str, port: int) -> str:

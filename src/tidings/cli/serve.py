@@ -1,10 +1,14 @@
-"""`tidings serve`: the gateway, until SIGTERM or SIGINT; both finish what is in flight first."""
+"""`tidings serve`: the gateway, until SIGTERM or SIGINT; both finish what is in flight first.
+
+With --tls, or a certificate in the settings, it serves https and wss on a second port.
+"""
 
 import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -13,12 +17,15 @@ import uvloop
 from tidings import __version__, telemetry
 from tidings.app import Gateway, development_account, open_store
 from tidings.cli.data import Lock, config_option, data_option, locked
-from tidings.cli.hosting import listener_at, unless_stopped, until_ready, url_of
+from tidings.cli.hosting import listener_at, named_place_of, unless_stopped, until_ready, url_of
+from tidings.cli.tls_lines import secured_lines
 from tidings.clock import SystemClock
-from tidings.ids import sid
+from tidings.ids import dashed, sid
 from tidings.model import Account
+from tidings.server import Secured
 from tidings.server import serve as run
-from tidings.settings import NUMBERS, Settings, load
+from tidings.settings import NUMBERS, Server, Settings, load
+from tidings.tls import Brought, LocalAuthority, Pair, ShownCertificate, Source, server_names
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -52,9 +59,34 @@ def logging_options(level: str) -> Callable[[F], F]:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port, 0 for any.  [default: the settings', else 8080]"
 )
+@click.option(
+    "--tls",
+    is_flag=True,
+    help="Serve https and wss as well, by a certificate made here, and print what clients need to trust it.",
+)
+@click.option(
+    "--tls-port",
+    type=click.IntRange(0, 65535),
+    help="Port of https and wss, 0 for any.  [default: the settings', else 8443]",
+)
+@click.option(
+    "--tls-name",
+    "tls_names",
+    multiple=True,
+    metavar="NAME",
+    help="One more name or address that the certificate is for; may be given several times.",
+)
 @logging_options("info")
 def serve(
-    config: Path | None, data: Path, host: str | None, port: int | None, log_level: str, log_format: telemetry.Form
+    config: Path | None,
+    data: Path,
+    host: str | None,
+    port: int | None,
+    tls: bool,
+    tls_port: int | None,
+    tls_names: tuple[str, ...],
+    log_level: str,
+    log_format: telemetry.Form,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C, which finish what is in flight first.
 
@@ -63,17 +95,45 @@ def serve(
     """
     telemetry.configure(log_level, log_format)
     settings = load(config)
-    given = {"host": host, "port": port}
+    given = {"host": host, "port": port, "tls_port": tls_port}
     server = msgspec.structs.replace(settings.server, **{k: v for k, v in given.items() if v is not None})
     settings = msgspec.structs.replace(settings, server=server)
+    certificates = _certificates(server, tls, tls_port, tls_names, data)
     with locked(data) as lock:
-        uvloop.run(_serve(settings, data, lock, config))
+        uvloop.run(_serve(settings, data, lock, config, certificates))
 
 
-async def _serve(settings: Settings, data: Path, lock: Lock, config: Path | None) -> None:
+def _certificates(
+    server: Server, tls: bool, tls_port: int | None, names: tuple[str, ...], data: Path
+) -> Source | None:
+    """Where the certificate of the https port comes from; None where there is no such port."""
+    if server.tls_certificate:
+        if names:
+            raise click.UsageError("--tls-name is for certificates made here, and the settings bring one")
+        return Brought(Pair(Path(server.tls_certificate), Path(server.tls_key)))
+    if not tls:
+        if names or tls_port is not None:
+            raise click.UsageError("--tls-name and --tls-port are for --tls")
+        return None
+    public = urlsplit(server.public_url).hostname
+    try:
+        return LocalAuthority(data / "tls", server_names(server.host, public, *names))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+async def _serve(
+    settings: Settings, data: Path, lock: Lock, config: Path | None, certificates: Source | None
+) -> None:
     listener = listener_at(settings.server.host, settings.server.port)
     url = url_of(listener)
-    gateway = Gateway(settings, open_store(settings.store.url, data), SystemClock())
+    clock = SystemClock()
+    gateway = Gateway(settings, open_store(settings.store.url, data), clock)
+    gateway.serve_at(url)
+    secured = None
+    if certificates:
+        shown = ShownCertificate(certificates, clock)
+        secured = Secured(listener_at(settings.server.host, settings.server.tls_port, "--tls-port"), shown)
 
     async def announce(stop: asyncio.Event) -> None:
         lock.tell(url)
@@ -83,9 +143,13 @@ async def _serve(settings: Settings, data: Path, lock: Lock, config: Path | None
             click.echo(development_banner(url, data, account))
         else:
             click.echo(f"Tidings {__version__} listens on {url} (settings {config}, data {data})")
+        if secured:
+            certificate = secured.certificate
+            at = named_place_of(secured.listener)
+            click.echo(secured_lines(at, certificate.pair.certificate, certificate.authority))
         await stop.wait()
 
-    await run(gateway, listener, announce)
+    await run(gateway, listener, announce, secured)
 
 
 def development_banner(url: str, data: Path, account: Account) -> str:
@@ -93,7 +157,9 @@ def development_banner(url: str, data: Path, account: Account) -> str:
 Tidings {__version__} listens on {url} (development setting: simulated carrier, data in {data})
 
   account SID  {sid("AC", account.id)}
+  project ID   {dashed(account.id)}
   auth token   {account.auth_token}
+  signing key  {account.signing_key or account.auth_token}
   numbers      {NUMBERS[0]}, {NUMBERS[1]} to {NUMBERS[-1]}
 
 Send a message:
