@@ -1,0 +1,16 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.tongues.house import House, served
+else:
+    from house import House, served
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with served(tmp_path) as house:
+        yield house
