@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from tidings.callbacks.delivery import DeliverySettings
+from tidings.carriers.mm7.settings import Mm7Settings
 from tidings.carriers.simulator import scenario
 from tidings.carriers.simulator.carrier import SimulatorSettings
+from tidings.carriers.simulator.mms import MmsSimulatorSettings
 from tidings.carriers.simulator.numbers import NUMBERS
 from tidings.carriers.smpp import profile
 from tidings.carriers.smpp.settings import SmppSettings, Tls
@@ -35,6 +37,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     '[[carrier]] with kind = "smpp"': SmppSettings,
     "[carrier.tls]": Tls,
     '[[carrier]] with kind = "simulator"': SimulatorSettings,
+    '[[carrier]] with kind = "mm7"': Mm7Settings,
+    '[[carrier]] with kind = "mms_simulator"': MmsSimulatorSettings,
     "[[route]]": Route,
     "[dispatch]": DispatchSettings,
     "[callbacks]": DeliverySettings,
@@ -127,7 +131,7 @@ def test_the_readme_lists_the_numbers_of_the_simulated_carrier() -> None:
 def test_every_shipped_profile_is_documented() -> None:
     carriers = (ROOT / "docs" / "carriers.md").read_text("utf-8")
 
-    assert sorted(re.findall(r"^\| `(\w+)` \|", carriers, re.MULTILINE)) == profile.names()
+    assert sorted(re.findall(r"^\| `([a-z]\w+)` \|", carriers, re.MULTILINE)) == profile.names()
 
 
 def test_every_verb_is_documented() -> None:
@@ -162,8 +166,10 @@ def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
 
 
 def test_the_examples_of_carriers_are_what_they_seem(tmp_path: Path) -> None:
-    _, own_profile, own_scenario = _examples("docs/carriers.md")
+    _, own_profile, own_scenario, media = _examples("docs/carriers.md")
     (tmp_path / "my_carrier.toml").write_text(own_profile)
+    (tmp_path / "tidings.toml").write_text(media.replace('carriers = ["main", ', "carriers = ["))
 
+    assert load(tmp_path / "tidings.toml", {}).carrier[0].name == "main-mms"
     assert profile.load(tmp_path / "my_carrier.toml").about == "My carrier"
     assert len(scenario.parse(own_scenario).rules) == 2
