@@ -25,6 +25,7 @@ from tidings.callbacks.forms import relay_host
 from tidings.callbacks.replays import Replays
 from tidings.callbacks.round import InProcess
 from tidings.callbacks.shares import CONNECTIONS
+from tidings.callbacks.signing import new_signing_key
 from tidings.carriers.base import Answer, Carrier, InboundMedia, InboundSegment, Receipt, Submission
 from tidings.carriers.mm7.carrier import Mm7Carrier
 from tidings.carriers.mm7.settings import Mm7Settings
@@ -372,7 +373,7 @@ async def development_account(store: Store, clock: Clock, environment: Mapping[s
     token = environment.get("TIDINGS_AUTH_TOKEN")
     if account is None:
         now = clock.now()
-        key = f"PSK_{secrets.token_hex(12)}"
+        key = new_signing_key()
         account = Account(
             account_id or new_id(now), "development", token or secrets.token_hex(16), now, signing_key=key
         )

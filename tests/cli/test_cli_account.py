@@ -59,6 +59,19 @@ def test_a_rotated_token_is_noticed_within_two_seconds(serving: Callable[..., Se
     assert _status(served, served.account, token) == 200
 
 
+def test_an_account_has_a_signing_key_that_can_be_replaced(gateway: Serving, tidings: Ended) -> None:
+    made = tidings("account", "create", "--data", str(gateway.data))
+    assert _printed(made, "project ID").replace("-", "") == _printed(made, "account SID")[2:]
+    key = _printed(made, "signing key")
+    assert re.fullmatch("PSK_[0-9a-f]{24}", key)
+
+    rotated = tidings("account", "rotate-signing-key", _printed(made, "account SID"), "--data", str(gateway.data))
+
+    assert re.fullmatch("PSK_[0-9a-f]{24}", _printed(rotated, "signing key"))
+    assert _printed(rotated, "signing key") != key
+    assert _printed(rotated, "auth token") == _printed(made, "auth token")
+
+
 def test_an_api_key_asks_for_its_account(gateway: Serving, tidings: Ended) -> None:
     made = tidings("account", "key", "create", gateway.account, "--data", str(gateway.data))
 

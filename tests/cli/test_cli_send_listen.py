@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tidings.callbacks.signing import twilio_signature, webhook_signature
+from tidings.callbacks.signing import signalwire_signature, twilio_signature, webhook_signature
+from tidings.ids import dashed
 
 if TYPE_CHECKING:
     from tests.cli.executable import Ended, Inside, Running, Serving, complaint
@@ -99,6 +100,47 @@ def test_each_way_to_sign_is_checked_to_the_end(start: Callable[..., Running]) -
         r"SIGNATURE WRONG \(4 so far\)$",
     ):
         listening.line(line)
+    assert listening.stop() == 1
+
+
+@pytest.mark.parametrize("form", ["compat", "rest"])
+def test_signalwires_callbacks_are_checked_and_explained(
+    gateway: Serving, tidings: Ended, start: Callable[..., Running], form: str
+) -> None:
+    data = ("--data", str(gateway.data))
+    listening = start("listen", "--port", "0", *data)
+    url = listening.line(r"Listening on (http://\S+), checking signatures")[1] + "/status"
+    project = dashed(gateway.account[2:])
+    with gateway.http() as http:
+        if form == "compat":
+            order = {"From": "+15005550006", "To": "+15551230408", "Body": "hi", "StatusCallback": url}
+            sid = http.post(f"/api/laml/2010-04-01/Accounts/{project}/Messages", data=order).json()["sid"]
+        else:
+            wanted = {"from": "+15005550006", "to": "+15551230408", "body": "hi", "status_callback": url}
+            sid = http.post("/api/messaging/messages", json=wanted).json()["id"]
+    code = "30003" if form == "compat" else "unreachable_destination_handset"
+    listening.line(rf"queued +{sid}  to \+15551230408 .*signature verified$")
+    listening.line(rf"undelivered +{sid}  to \+15551230408 .*{code}.*signature verified$")
+    assert listening.stop(signal.SIGINT) == 0
+
+    explained = tidings("explain-signature", f"{sid.replace('-', '')}-1", *data)
+    assert explained.returncode == 0, explained.stderr
+    assert "X-SignalWire-Signature" in explained.stdout
+    assert "signing key: the current signing key makes this signature" in explained.stdout
+
+
+def test_a_signing_key_that_is_wrong_is_noticed(start: Callable[..., Running]) -> None:
+    listening = start("listen", "--port", "0", "--signing-key", "PSK_ours")
+    url = listening.line(r"Listening on (http://\S+),")[1]
+    body = b'{"id": "x", "status": "sent"}'
+    good = signalwire_signature("PSK_ours", url + "/", body)
+
+    def posted(content: bytes) -> int:
+        return httpx.post(url, content=content, headers={**JSON, "X-SignalWire-Signature": good}).status_code
+
+    assert (posted(body), posted(body.replace(b"sent", b"read"))) == (204, 403)
+    listening.line("sent .* signature verified$")
+    listening.line(r"read .* SIGNATURE WRONG \(1 so far\)$")
     assert listening.stop() == 1
 
 

@@ -7,6 +7,7 @@ an event. The delivery engine calls them once per attempt, so they are written t
 import base64
 import hashlib
 import hmac
+import secrets
 import uuid
 from collections.abc import Sequence
 from functools import lru_cache
@@ -61,6 +62,11 @@ def extended(target: str, query: str) -> str:
     """A URL, or its path and query, with more query behind what it has."""
     separator = "?" if "?" not in target else "" if target.endswith(("?", "&")) else "&"
     return f"{target}{separator}{query}"
+
+
+def new_signing_key() -> str:
+    """A fresh key for SignalWire's signatures, in the shape of theirs."""
+    return f"PSK_{secrets.token_hex(12)}"
 
 
 def signalwire_signature(key: str, url: str, body: bytes, algorithm: Algorithm = "sha1") -> str:

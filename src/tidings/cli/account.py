@@ -15,11 +15,12 @@ import click
 import msgspec
 
 from tidings import phone, telemetry
+from tidings.callbacks.signing import new_signing_key
 from tidings.cli.account_callbacks import callbacks
 from tidings.cli.accounts import in_store, known, refuse_configured
 from tidings.cli.data import config_option, data_option
 from tidings.clock import HOUR, SystemClock, iso
-from tidings.ids import new_id, sid
+from tidings.ids import dashed, new_id, sid
 from tidings.model import Account, ApiKey
 from tidings.settings import load
 from tidings.store.base import Store
@@ -58,7 +59,7 @@ def create(name: str, numbers: tuple[str, ...], data: Path, config: Path | None)
             if (owner := await store.sender(sender)) is not None:
                 raise click.ClickException(f"{sender} is a sender of account {sid('AC', owner.account)} already")
         now = SystemClock().now()
-        made = Account(new_id(now), name, secrets.token_hex(16), now)
+        made = Account(new_id(now), name, secrets.token_hex(16), now, signing_key=new_signing_key())
         await store.put_account(made)
         for sender in senders:
             await store.configure_sender(sender, made.id, 0, now)
@@ -121,6 +122,27 @@ def rotate_token(account_sid: str, overlap: int, data: Path, config: Path | None
     in_store(work, settings, data)
 
 
+@account.command("rotate-signing-key", short_help="Give an account a new signing key.")
+@click.argument("account_sid", metavar="SID")
+@data_option
+@config_option
+def rotate_signing_key(account_sid: str, data: Path, config: Path | None) -> None:
+    """Give an account a new key for what SignalWire's dialects sign; what is tried again is signed with it, too.
+
+    There is no overlap: an application that checks signatures refuses until it knows the new key, and is told
+    again.
+    """
+    settings = load(config)
+    refuse_configured(settings, account_sid, config, "its signing_key")
+
+    async def work(store: Store) -> None:
+        rotated = msgspec.structs.replace(await known(store, account_sid), signing_key=new_signing_key())
+        await store.put_account(rotated)
+        _print_credentials(rotated)
+
+    in_store(work, settings, data)
+
+
 @account.group()
 def key() -> None:
     """Make API keys: further credentials of an account, each with a secret of its own."""
@@ -157,6 +179,14 @@ def _sender(given: str) -> str:
 
 
 def _print_credentials(account: Account, senders: Sequence[str] = ()) -> None:
-    click.echo(f"account SID  {sid('AC', account.id)}\nauth token   {account.auth_token}")
+    lines = {
+        "account SID": sid("AC", account.id),
+        "project ID": dashed(account.id),
+        "auth token": account.auth_token,
+    }
+    if account.signing_key is not None:
+        lines["signing key"] = account.signing_key
+    for name, value in lines.items():
+        click.echo(f"{name:<11}  {value}")
     if senders:
         click.echo(f"senders      {', '.join(senders)}")

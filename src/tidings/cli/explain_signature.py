@@ -19,7 +19,7 @@ from tidings.telemetry import CONTROLS
 
 MASK: Final = "***@"
 """Stands in a shown URL for user and password (`dialects.own.masked`)."""
-AUTH_TOKEN, SHARED_KEY, URL = "auth token", "shared key ", "URL"
+AUTH_TOKEN, SIGNING_KEY, SHARED_KEY, URL = "auth token", "signing key", "shared key ", "URL"
 """Names that `callbacks.explain` gives to keys (a shared key's id follows) and to a part."""
 
 
@@ -140,6 +140,10 @@ def _keys(named: str, secret: str | None, token: str | None, account: Account | 
     if named == AUTH_TOKEN:
         previous = [Key("the previous auth token", account.previous_token)] if account.previous_token else []
         return [*given, Key("the current auth token", account.auth_token), *previous]
+    if named == SIGNING_KEY:
+        if account.signing_key is None:
+            return [Key("the current auth token, as there is no signing key", account.auth_token)]
+        return [Key("the current signing key", account.signing_key)]
     options = account.callbacks
     if named.startswith(SHARED_KEY):
         return [

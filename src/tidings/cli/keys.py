@@ -11,8 +11,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tidings.callbacks.signing import body_sha256, twilio_signature, webhook_signature
-from tidings.cli.receiver import Received
+from tidings.callbacks.signing import (
+    body_sha256,
+    signalwire_form_signature,
+    signalwire_signature,
+    twilio_signature,
+    webhook_signature,
+)
+from tidings.cli.receiver import Params, Received
 from tidings.model import Account
 
 _SECONDS: Final = re.compile(r"[0-9]{1,12}").fullmatch
@@ -22,13 +28,15 @@ class Keys(msgspec.Struct, frozen=True):
     """Those that are at hand."""
 
     token: str | None = None
+    signing: str | None = None
+    """The signing key, of SignalWire's dialects."""
     shared: Mapping[str, str] = {}
     """Id → secret."""
     secrets: tuple[str, ...] = ()
     """whsec_…, of the account-wide URL."""
 
     def __bool__(self) -> bool:
-        return bool(self.token or self.shared or self.secrets)
+        return bool(self.token or self.signing or self.shared or self.secrets)
 
     def __repr__(self) -> str:
         return f"Keys(shared={list(self.shared)})"
@@ -38,6 +46,7 @@ class Keys(msgspec.Struct, frozen=True):
         options = account.callbacks
         return Keys(
             self.token or account.auth_token,
+            self.signing or account.signing_key or account.auth_token,
             self.shared or {key.id: key.secret for key in options.shared_keys},
             self.secrets or options.secrets,
         )
@@ -47,6 +56,8 @@ def objection(received: Received, keys: Keys) -> str | None:
     """Why the callback's signature is not to be trusted; None where one of the keys made it."""
     if "webhook-signature" in received.headers:
         return _objection_to_webhook(received, keys.secrets)
+    if "x-signalwire-signature" in received.headers:
+        return _objection_to_signalwire(received, keys.signing)
     if not received.signature:
         return "SIGNATURE MISSING"
     settings = dict(
@@ -57,10 +68,31 @@ def objection(received: Received, keys: Keys) -> str | None:
     key = keys.shared.get(name) if name else keys.token
     if key is None:
         return f"SIGNED WITH {name or 'AN AUTH TOKEN'}, WHICH IS NOT GIVEN"
-    form = received.method == "POST" and not _is_json(received)
-    expected = twilio_signature(key, received.url, received.params if form else (), "sha256" if name else "sha1")
+    expected = twilio_signature(key, received.url, _signed_params(received), "sha256" if name else "sha1")
     if not _same(received.signature, expected):
         return "SIGNATURE WRONG"
+    return _objection_to_body(received)
+
+
+def _objection_to_signalwire(received: Received, key: str | None) -> str | None:
+    """Hex signs URL and body; base64 the parameters of the compatibility API, and its JSON through the URL."""
+    if key is None:
+        return "SIGNED WITH A SIGNING KEY, WHICH IS NOT GIVEN"
+    sent = received.headers["x-signalwire-signature"]
+    if _same(sent, signalwire_signature(key, received.url, received.body)):
+        return None
+    if not _same(sent, signalwire_form_signature(key, received.url, _signed_params(received))):
+        return "SIGNATURE WRONG"
+    return _objection_to_body(received)
+
+
+def _signed_params(received: Received) -> Params:
+    """Those that a signature has beside the URL: of a form."""
+    return received.params if received.method == "POST" and not _is_json(received) else []
+
+
+def _objection_to_body(received: Received) -> str | None:
+    """JSON is signed by its hash in the URL."""
     if _is_json(received) and body_sha256(received.body) not in urlsplit(received.url).query.split("&"):
         return "BODY NOT THE ONE THAT WAS SIGNED"
     return None

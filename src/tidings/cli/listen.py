@@ -26,6 +26,11 @@ from tidings.errors import words
     help="Auth token that signs them.  [default: TIDINGS_AUTH_TOKEN, else that of the account in DIR]",
 )
 @click.option(
+    "--signing-key",
+    metavar="PSK_…",
+    help="Signing key, of SignalWire's dialects.  [default: that of the account in DIR]",
+)
+@click.option(
     "--shared-key",
     "shared_keys",
     multiple=True,
@@ -41,16 +46,23 @@ from tidings.errors import words
 )
 @data_option
 def listen(
-    host: str, port: int, token: str | None, shared_keys: tuple[str, ...], secrets: tuple[str, ...], data: Path
+    host: str,
+    port: int,
+    token: str | None,
+    signing_key: str | None,
+    shared_keys: tuple[str, ...],
+    secrets: tuple[str, ...],
+    data: Path,
 ) -> int:
     """Take callbacks at any path, check their signatures, and print a line for each until Ctrl-C.
 
     It takes whatever an account can be set to: parameters in a form, in JSON or in the query of a GET, signed with
-    the auth token or a shared key (X-Twilio-Signature), and those of the account-wide URL (webhook-signature).
+    the auth token or a shared key (X-Twilio-Signature), those of SignalWire's dialects (X-SignalWire-Signature),
+    and those of the account-wide URL (webhook-signature).
     A callback whose signature is wrong is flagged and answered 403, and makes the verb end with status 1.
     """
     telemetry.configure("warning")
-    return uvloop.run(_listen(host, port, Keys(token, _shared(shared_keys), _checked(secrets)), data))
+    return uvloop.run(_listen(host, port, Keys(token, signing_key, _shared(shared_keys), _checked(secrets)), data))
 
 
 def _shared(given: tuple[str, ...]) -> dict[str, str]:
@@ -121,7 +133,7 @@ class _Book:
         return again
 
 
-_TOKENS: Final = ("i-twilio-idempotency-token", "webhook-id")
+_TOKENS: Final = ("i-twilio-idempotency-token", "tidings-idempotency-token", "webhook-id")
 """Headers that say which event it is."""
 
 
@@ -136,7 +148,7 @@ def _line(received: Received, verdict: str, *, again: bool) -> str:
         f"to {to}" if (to := received.get("To")) else "",
         f"event {number}" if (number := received.get("TidingsSequence")) else "",
         f"of {at}" if (at := received.get("TidingsTimestamp")) else "",
-        f"{code} {words(int(code))}" if code.isdecimal() and len(code) < 10 else "",
+        f"{code} {words(int(code))}" if code.isdecimal() and len(code) < 10 else code,
         verdict,
         "(told before)" if again else "",
     ]

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -83,9 +83,26 @@ def _params(request: Request, query: str, body: bytes) -> Params:
     try:
         if "webhook-id" in request.headers:
             return _of_event(msgspec.json.decode(body, type=_Told))
-        return list(msgspec.json.decode(body, type=dict[str, str]).items())
+        return _of_members(msgspec.json.decode(body, type=dict[str, Any]))
     except msgspec.MsgspecError:
         return []
+
+
+def _of_members(told: dict[str, Any]) -> Params:
+    """Twilio's parameters as JSON has them, or those of SignalWire's REST under Twilio's names."""
+    names = {} if "MessageStatus" in told else _REST
+    members = {names.get(name, name): value for name, value in told.items()}
+    return [(name, str(value)) for name, value in members.items() if isinstance(value, str | int)]
+
+
+_REST: Final = {
+    "id": "MessageSid",
+    "status": "MessageStatus",
+    "from": "From",
+    "to": "To",
+    "error_code": "ErrorCode",
+    "timestamp": "TidingsTimestamp",
+}
 
 
 # --- what the account-wide URL is told, as far as it is read here
