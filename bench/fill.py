@@ -11,21 +11,12 @@ from typing import Final
 
 from bench.rig import ACCOUNT, CARRIER, SENDERS, TOKEN, recipient
 from tidings import text
+from tidings.arranged import Sender
 from tidings.clock import SystemClock
 from tidings.dialects import twilio
 from tidings.ids import new_id
 from tidings.lifecycle import Kind, Status
-from tidings.model import (
-    Account,
-    Callback,
-    CallbackState,
-    Direction,
-    Event,
-    Message,
-    Sender,
-    Standing,
-    Target,
-)
+from tidings.model import Account, Callback, CallbackState, Direction, Event, Message, Standing, Target
 from tidings.store.base import Change, Store
 from tidings.store.sqlite import SqliteStore
 

@@ -17,6 +17,7 @@ import msgspec
 
 from tidings import __version__, phone
 from tidings.answering.conversation import Conversations
+from tidings.arranged import Sender
 from tidings.callbacks.attempt import Attempts, ByTarget, Terms
 from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.courier import Courier
@@ -49,18 +50,7 @@ from tidings.gateway.routes import Routes
 from tidings.gateway.services import Services
 from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
 from tidings.ids import from_any, new_id
-from tidings.model import (
-    ALWAYS,
-    Account,
-    Callback,
-    Channel,
-    Message,
-    Order,
-    Replay,
-    Sender,
-    Standing,
-    Target,
-)
+from tidings.model import ALWAYS, Account, Callback, Channel, Message, Order, Replay, Standing, Target
 from tidings.relay.hub import Hub
 from tidings.settings import NUMBERS, AccountSettings, CarrierSettings, Settings, SettingsError
 from tidings.store.base import CallbackFilter, CallbackKey, Store, StoreError

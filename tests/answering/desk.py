@@ -14,20 +14,10 @@ import msgspec
 from signalwire.core.security.webhook_validator import validate_webhook_signature
 from twilio.request_validator import RequestValidator
 
+from tidings.arranged import Handler, Handling, Sender
 from tidings.carriers.base import InboundMedia, Part
 from tidings.carriers.smpp.pdu import ShortMessage
-from tidings.model import (
-    Attempt,
-    Callback,
-    CallbackState,
-    Direction,
-    Handler,
-    Handling,
-    Message,
-    Sender,
-    Standing,
-    Target,
-)
+from tidings.model import Attempt, Callback, CallbackState, Direction, Message, Standing, Target
 from tidings.store.base import MessageFilter
 
 if TYPE_CHECKING:

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tidings.arranged import Application, Handler, Handling
 from tidings.carriers.base import Part
 from tidings.clock import DAY
 from tidings.ids import dashed, sid
-from tidings.model import (
-    Application,
-    CallbackState,
-    Direction,
-    Handler,
-    Handling,
-    Target,
-)
+from tidings.model import CallbackState, Direction, Target
 
 if TYPE_CHECKING:
     from tests.answering.desk import (

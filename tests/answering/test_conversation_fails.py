@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tidings.answering import conversation
+from tidings.arranged import Handler, Handling
 from tidings.callbacks import breaker
 from tidings.callbacks.connection import MAX_BODY
 from tidings.clock import SECOND
 from tidings.dialects.markup import MAX_DOCUMENTS, MAX_REPLIES
 from tidings.dialects.twilio_monitor import alert_json
-from tidings.model import CallbackState, Handler, Handling, Target
+from tidings.model import CallbackState, Target
 from tidings.store.base import CallbackKey
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidings.arranged import Handler, Handling, Sender
 from tidings.dialects.own_numbers import changed, number_json
 from tidings.errors import Problem
-from tidings.model import Account, Handler, Handling, Sender
+from tidings.model import Account
 
 ACCOUNT = Account("0a" * 16, "first", "token", 0)
 APPLICATION = "0123456789abcdef" * 2

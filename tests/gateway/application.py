@@ -12,7 +12,7 @@ ACCOUNT: Final = "0a" * 16
 TOKEN: Final = "token of the first"
 SENDER: Final = "+15005550006"
 RECIPIENT: Final = "+15551230000"
-WAIT: Final = 5.0
+WAIT: Final = 20.0
 
 
 class Told(msgspec.Struct):

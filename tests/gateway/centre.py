@@ -14,7 +14,7 @@ from tidings.carriers.smpp.pdu import UDHI, BindResp, Command, MessageIdResp, Pd
 from tidings.carriers.smpp.receipt import compose
 from tidings.carriers.smpp.session import BINDS, Role
 
-WAIT: Final = 5.0
+WAIT: Final = 20.0
 DELIVERY: Final = 0x04
 """esm_class of a receipt (SMPP 3.4 §5.2.12)."""
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tidings.arranged import Sender
 from tidings.callbacks.shares import PLACES, Kind
-from tidings.model import Account, CallbackState, Order, Sender
+from tidings.model import Account, CallbackState, Order
 from tidings.store.base import CallbackFilter
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def test_a_host_that_never_answers_holds_up_nobody_else(bench: "Bench", si
     centre.answer_all()
     for _ in range(50):
         await site.send(callback_url=silent.url)
-    await asyncio.wait_for(silent.came.wait(), 5)
+    await asyncio.wait_for(silent.came.wait(), 20)
     message = await site.send()
     await bench.app.hears(message, "sent")
     assert silent.connections < 50, "a host of which nothing is known is asked little"

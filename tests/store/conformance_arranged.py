@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from tidings.model import (
-    Account,
+from tidings.arranged import (
     Application,
     Handler,
     Handling,
@@ -17,6 +16,7 @@ from tidings.model import (
     Service,
     SwmlHandler,
 )
+from tidings.model import Account
 from tidings.store.base import Store, StoreError
 
 if TYPE_CHECKING:

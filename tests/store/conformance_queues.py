@@ -6,16 +6,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from tidings.arranged import Sender
 from tidings.clock import DAY, HOUR
 from tidings.lifecycle import SegmentState, Status
-from tidings.model import (
-    Account,
-    ApiKey,
-    CallbackOptions,
-    OptOut,
-    Sender,
-    SharedKey,
-)
+from tidings.model import Account, ApiKey, CallbackOptions, OptOut, SharedKey
 from tidings.store.base import Store, StoreError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from tidings.arranged import Handling
 from tidings.ids import from_any
 from tidings.lifecycle import Status
 from tidings.model import (
@@ -18,7 +19,6 @@ from tidings.model import (
     Callback,
     CallbackOptions,
     CallbackState,
-    Handling,
     Medium,
     Replay,
     Target,

@@ -15,11 +15,12 @@ import httpx
 import msgspec
 
 from tidings.app import Gateway
+from tidings.arranged import Sender
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.clock import SystemClock
 from tidings.gateway.routes import Route
 from tidings.ids import dashed, sid
-from tidings.model import Account, Sender
+from tidings.model import Account
 from tidings.server import HttpServer, listen
 from tidings.settings import Settings, development
 from tidings.store.sqlite import SqliteStore

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tidings.arranged import Sender
 from tidings.carriers.base import InboundSegment
 from tidings.ids import dashed
-from tidings.model import Sender
 
 if TYPE_CHECKING:
     from tests.tongues.house import ACCOUNT, SENDER, House

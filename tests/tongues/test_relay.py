@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidings.arranged import Handler, Handling, Sender
 from tidings.carriers.base import InboundMedia, InboundSegment, Part
 from tidings.ids import dashed
-from tidings.model import Handler, Handling, Sender
 
 if TYPE_CHECKING:
     from tests.tongues.house import ACCOUNT, SENDER, House, served

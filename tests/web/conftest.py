@@ -18,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 from twilio.rest import Client
 
+from tidings.arranged import Sender
 from tidings.callbacks.attempt import Terms
 from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.delivery import Delivery, DeliverySettings
@@ -45,7 +46,6 @@ from tidings.model import (
     Order,
     Replay,
     Segment,
-    Sender,
     Standing,
     Target,
 )

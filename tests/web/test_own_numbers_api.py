@@ -6,8 +6,8 @@ import httpx
 import msgspec
 import pytest
 
+from tidings.arranged import Application, Handler, Handling, Sender
 from tidings.clock import SECOND, iso
-from tidings.model import Application, Handler, Handling, Sender
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site

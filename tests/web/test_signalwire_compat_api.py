@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tidings.arranged import Application, Member, Service
 from tidings.clock import HOUR
 from tidings.gateway.ledger import Evidence
 from tidings.lifecycle import Kind
-from tidings.model import Application, Member, Service
 from tidings.store.base import StoreError
 
 if TYPE_CHECKING:

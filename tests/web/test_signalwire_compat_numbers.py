@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from twilio.rest import Client
 
+from tidings.arranged import Application, Handler, Handling, Member, Sender, Service
 from tidings.ids import dashed, from_project
-from tidings.model import Application, Handler, Handling, Member, Sender, Service
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site

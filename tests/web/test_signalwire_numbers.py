@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from signalwire.rest import RestClient
 from signalwire.rest._base import SignalWireRestError
 
+from tidings.arranged import Application, Handler, Handling, Member, Sender
 from tidings.ids import dashed
-from tidings.model import Application, Handler, Handling, Member, Sender
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site

@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 from signalwire.rest import RestClient
 from signalwire.rest._base import SignalWireRestError
 
+from tidings.arranged import Handler, Handling, Sender
 from tidings.ids import dashed, from_project
-from tidings.model import Handler, Handling, Sender
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site

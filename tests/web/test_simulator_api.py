@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tidings.arranged import Sender
 from tidings.carriers.base import Carrier, InboundMedia, InboundSegment, Part, Receipt
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
 from tidings.carriers.simulator.mms import MmsSimulatorCarrier, MmsSimulatorSettings
@@ -14,7 +15,7 @@ from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import SystemClock
 from tidings.gateway.inbound import Inbound
-from tidings.model import Channel, Direction, Message, Sender
+from tidings.model import Channel, Direction, Message
 from tidings.web import simulator
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ import pytest
 from msgspec.structs import replace
 from twilio.base.exceptions import TwilioRestException
 
+from tidings.arranged import Application, Member, Service
 from tidings.clock import instant
 from tidings.gateway.ledger import Evidence
 from tidings.lifecycle import Kind
-from tidings.model import Application, Channel, Medium, Member, Service
+from tidings.model import Channel, Medium
 from tidings.store.base import Change
 
 if TYPE_CHECKING:

@@ -30,6 +30,7 @@ from tidings.answering.effects import (
     Unusable,
 )
 from tidings.answering.replies import LoopGuard, Replies, Submit
+from tidings.arranged import Handler, Handling
 from tidings.callbacks.agent import Fetched, fetch
 from tidings.callbacks.attempt import Outcome, Telling, Terms
 from tidings.callbacks.connection import MAX_BODY
@@ -42,7 +43,7 @@ from tidings.clock import SECOND, Clock
 from tidings.dialects.media import link
 from tidings.dialects.own import masked
 from tidings.ids import new_id
-from tidings.model import Attempt, Handler, Handling
+from tidings.model import Attempt
 from tidings.store.base import Store
 
 log = logging.getLogger(__name__)

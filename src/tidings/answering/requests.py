@@ -10,12 +10,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from tidings.answering.effects import Call, Document, FetchDocument, Inbound, Script
+from tidings.arranged import Handler, Handling
 from tidings.callbacks.attempt import Telling
 from tidings.callbacks.exchange import Request, Timeouts
 from tidings.callbacks.forms import JSON, SIGNALWIRE, Method, event_token, parametric, signed_json, signer
 from tidings.callbacks.url import Url, parse_url
 from tidings.dialects import markup, signalwire_compat, swml, swml_document, twilio
-from tidings.model import Handler, Handling
 
 Params = Sequence[tuple[str, str]]
 

@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from tidings import telemetry
+from tidings.arranged import Handler
 from tidings.cli.access import Access, gateway_options
 from tidings.cli.callback_lines import Json
 from tidings.cli.client import Client
 from tidings.cli.numbers import answered_by
 from tidings.dialects.own_simulator import MAX_MEDIA_SIZE
 from tidings.ids import sid
-from tidings.model import Channel, Handler, Target
+from tidings.model import Channel, Target
 from tidings.settings import NUMBERS
 
 

@@ -10,12 +10,12 @@ from typing import Any, Final
 import click
 
 from tidings import telemetry
+from tidings.arranged import Handler
 from tidings.cli.access import Access, gateway_options
 from tidings.cli.callback_lines import Json, rows
 from tidings.cli.client import Client
 from tidings.dialects.signalwire import COMPAT
 from tidings.dialects.twilio import NAME as TWILIO
-from tidings.model import Handler
 
 
 @click.group(

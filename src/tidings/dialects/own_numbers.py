@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from tidings.answering.effects import Document, Unusable
+from tidings.arranged import Handler, Handling, Sender
 from tidings.callbacks.url import parse_url
 from tidings.dialects import twilio
 from tidings.dialects.own import masked, time_json
@@ -20,7 +21,7 @@ from tidings.dialects.signalwire_relay import Context
 from tidings.dialects.swml_document import parse
 from tidings.errors import Problem
 from tidings.ids import from_any
-from tidings.model import Account, Handler, Handling, Sender
+from tidings.model import Account
 
 
 class _Kind(msgspec.Struct, frozen=True):

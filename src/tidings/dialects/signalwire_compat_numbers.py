@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tidings import phone
+from tidings.arranged import Application, Handler, Handling, Method, Sender
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import SECOND
 from tidings.dialects.listing import Filters, Place
@@ -21,7 +22,6 @@ from tidings.dialects.signalwire_pages import D, cut
 from tidings.dialects.twilio import rfc2822
 from tidings.errors import Problem
 from tidings.ids import dashed, from_project
-from tidings.model import Application, Handler, Handling, Method, Sender
 
 MAX_NAME: Final = 255
 """Characters of a number's `FriendlyName`."""

@@ -7,10 +7,10 @@ null, or an empty text, takes away what was set. Readers raise `Invalid`.
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tidings.arranged import Method
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid
 from tidings.ids import from_project
-from tidings.model import Method
 
 MAX_TEXT: Final = 255
 """Characters of a name or a RELAY context."""

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from tidings import phone
+from tidings.arranged import Handler, Handling, Member, Sender, Service
 from tidings.dialects import signalwire_rest_errors, signalwire_rest_logs
 from tidings.dialects.signalwire import COMPAT, RELAY, zulu
 from tidings.dialects.signalwire_members import (
@@ -35,7 +36,6 @@ from tidings.dialects.signalwire_pages import D, cut
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid
 from tidings.errors import Problem
 from tidings.ids import dashed
-from tidings.model import Handler, Handling, Member, Sender, Service
 from tidings.phone import SenderKind
 
 ROOT: Final = "/api/relay/rest"

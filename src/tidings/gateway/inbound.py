@@ -13,24 +13,14 @@ from typing import Any
 import msgspec
 
 from tidings import phone, text
+from tidings.arranged import Application, Handler, Handling, Sender
 from tidings.carriers.base import InboundMedia, InboundSegment
 from tidings.clock import Clock
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.optout import OptOuts
 from tidings.ids import new_id, random_hex
 from tidings.lifecycle import Kind, Status
-from tidings.model import (
-    Application,
-    Channel,
-    Direction,
-    Handler,
-    Handling,
-    IdempotencyKey,
-    Medium,
-    Message,
-    Sender,
-    Standing,
-)
+from tidings.model import Channel, Direction, IdempotencyKey, Medium, Message, Standing
 from tidings.store.base import Change, KeyTaken, Store
 
 log = logging.getLogger(__name__)

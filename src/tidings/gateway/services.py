@@ -6,10 +6,10 @@ new to it, and in any other service, chance decides (SignalWire: number groups, 
 
 import random
 
+from tidings.arranged import Member, Service
 from tidings.clock import Clock
 from tidings.errors import Problem
 from tidings.gateway.recent import Recent
-from tidings.model import Member, Service
 from tidings.store.base import Change, Store
 
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import msgspec
 
 from tidings import phone, text
+from tidings.arranged import Sender
 from tidings.clock import DAY, Clock
 from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
@@ -21,17 +22,7 @@ from tidings.gateway.routes import Route, Routes, price
 from tidings.gateway.services import Services
 from tidings.ids import new_id, random_hex
 from tidings.lifecycle import Kind, SegmentState, Status
-from tidings.model import (
-    Account,
-    Channel,
-    IdempotencyKey,
-    Medium,
-    Message,
-    Order,
-    Segment,
-    Sender,
-    Standing,
-)
+from tidings.model import Account, Channel, IdempotencyKey, Medium, Message, Order, Segment, Standing
 from tidings.store.base import Change, Kept, KeyTaken, Store
 
 MAX_BODY: Final = 1600
@@ -130,7 +121,7 @@ class Submitter:
         channel = Channel.MMS if order.media or order.as_mms else Channel.SMS
         carrier = self._routes.first(recipient, channel)
         if carrier is None:
-            raise Problem(21621)
+            raise Problem(21621) if channel is Channel.MMS else Problem(21612, value=recipient)
         body = text.smart_encode(order.body) if order.smart_encoded else order.body
         _check_body(body, order)
         if await self._opt_outs.has(account.id, sender, recipient):

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
+from tidings.arranged import Resource, Sender
 from tidings.lifecycle import Status
 from tidings.model import (
     Account,
@@ -25,9 +26,7 @@ from tidings.model import (
     Message,
     OptOut,
     Replay,
-    Resource,
     Segment,
-    Sender,
     Standing,
     Target,
 )

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Protocol, TypedDict
 
+from tidings.arranged import Sender
 from tidings.callbacks.breaker import HostReport
 from tidings.carriers.base import Carrier
 from tidings.clock import Clock
 from tidings.gateway.recent import Recent
 from tidings.gateway.submit import Submitted
-from tidings.model import Account, ApiKey, Callback, Message, Order, Replay, Sender, Standing
+from tidings.model import Account, ApiKey, Callback, Message, Order, Replay, Standing
 from tidings.relay.hub import Hub
 from tidings.store.base import CallbackFilter, CallbackKey, Store
 

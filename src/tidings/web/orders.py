@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from tidings.arranged import Application
 from tidings.errors import Problem
 from tidings.gateway.submit import Submitted
-from tidings.model import Account, Application, Order
+from tidings.model import Account, Order
 from tidings.web.gateway import Gateway
 from tidings.web.wire import Header, Request
 

@@ -7,10 +7,11 @@ name; `openapi.json`, beside this file, describes both for clients.
 from starlette.routing import BaseRoute, Route
 
 from tidings import phone
+from tidings.arranged import Sender
 from tidings.dialects.own_numbers import changed, number_json
 from tidings.dialects.own_params import parse_nothing
 from tidings.errors import Problem
-from tidings.model import Account, Sender
+from tidings.model import Account
 from tidings.web import senders
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway

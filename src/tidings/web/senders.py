@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
+from tidings.arranged import Application, Handling, Member, Sender
 from tidings.errors import Problem
-from tidings.model import Application, Handling, Member, Sender
 from tidings.phone import SenderKind, sender_kind
 from tidings.web.gateway import Gateway
 from tidings.web.wire import Header

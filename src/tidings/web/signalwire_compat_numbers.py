@@ -7,6 +7,7 @@ leaves the numbers that refer to it without a handler; a header of ours says whi
 
 from starlette.routing import BaseRoute
 
+from tidings.arranged import Application, Handling, Sender
 from tidings.dialects.signalwire_compat import Params
 from tidings.dialects.signalwire_compat_numbers import (
     APPLICATION_FILTERS,
@@ -22,7 +23,7 @@ from tidings.dialects.signalwire_compat_numbers import (
 )
 from tidings.errors import Problem
 from tidings.ids import dashed, from_project, new_id
-from tidings.model import Account, Application, Handling, Sender
+from tidings.model import Account
 from tidings.phone import SenderKind, sender_kind
 from tidings.web import senders
 from tidings.web.auth import Authenticator

@@ -10,6 +10,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute, Route
 
+from tidings.arranged import Member, Sender, Service
 from tidings.dialects.signalwire import REST
 from tidings.dialects.signalwire_numbers import (
     GROUP_FILTERS,
@@ -34,7 +35,7 @@ from tidings.dialects.signalwire_numbers import (
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid
 from tidings.errors import Problem
 from tidings.ids import dashed, from_project, new_id
-from tidings.model import Account, Member, Sender, Service
+from tidings.model import Account
 from tidings.phone import SenderKind
 from tidings.store.base import R
 from tidings.web import senders, signalwire_resources

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.routing import BaseRoute, Route
 
+from tidings.arranged import Handling, SwmlHandler
 from tidings.dialects.signalwire import REST
 from tidings.dialects.signalwire_numbers import page_json, parse_list
 from tidings.dialects.signalwire_resources import (
@@ -28,7 +29,7 @@ from tidings.dialects.signalwire_resources import (
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid
 from tidings.errors import Problem
 from tidings.ids import dashed, from_project, new_id
-from tidings.model import Account, Handling, SwmlHandler
+from tidings.model import Account
 from tidings.phone import SenderKind
 from tidings.web import senders
 from tidings.web.auth import Authenticator

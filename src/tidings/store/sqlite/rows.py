@@ -6,18 +6,16 @@ from typing import Any, Final
 
 import msgspec
 
+from tidings.arranged import Handling, Resource, Sender
 from tidings.model import (
     Account,
     Attempt,
     Callback,
     CallbackOptions,
     Event,
-    Handling,
     KeptReceipt,
     Message,
     Replay,
-    Resource,
-    Sender,
     Standing,
 )
 from tidings.store.base import OwedCallback, R

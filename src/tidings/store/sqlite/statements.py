@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec.structs import astuple
 
 from tidings import model
+from tidings.arranged import Sender
 from tidings.store.base import Change
 
 Rows = list[Any]
@@ -23,7 +24,7 @@ COLUMNS: Final = {
     "message": model.Message.__struct_fields__,
     "receipt": model.KeptReceipt.__struct_fields__,
     "segment": model.Segment.__struct_fields__,
-    "sender": model.Sender.__struct_fields__,
+    "sender": Sender.__struct_fields__,
     "standing": model.Standing.__struct_fields__[1:],
 }
 """What queries write in braces → the columns it stands for. A standing lies in the row of its message."""

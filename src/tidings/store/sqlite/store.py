@@ -14,6 +14,7 @@ import msgspec
 
 from tidings import ids
 from tidings.apart import Apart
+from tidings.arranged import Resource, Sender
 from tidings.model import (
     Account,
     ApiKey,
@@ -26,9 +27,7 @@ from tidings.model import (
     Medium,
     Message,
     Replay,
-    Resource,
     Segment,
-    Sender,
     Standing,
     Target,
 )
