@@ -346,3 +346,22 @@ async def test_what_is_shed_during_a_load_comes_from_the_next_one() -> None:
     window.shed()
     go_on.set()
     assert (await asyncio.wait_for(taking, 5)).id == "b"
+
+
+async def test_what_is_left_during_a_load_is_looked_for_again_and_not_taken_for_the_end() -> None:
+    """The load reads the store as it was before, when nothing was to come later."""
+    queue, ended = Queue(), list[str]()
+    window = Window(
+        lambda: 1000, queue.load, lambda: not queue.later, new=True, on_empty=lambda: ended.append("end")
+    )
+    window.offer(Item("a"))
+    assert (await taken(window)).id == "a"
+    queue.gate.clear()
+    window.look_again()
+    taking = asyncio.create_task(window.take())
+    await asyncio.wait_for(queue.reading.wait(), WAIT)
+    window.leave("a")
+    queue.items["a"] = Item("a")
+    queue.gate.set()
+    assert (await asyncio.wait_for(taking, WAIT)).id == "a"
+    assert ended == []

@@ -121,6 +121,9 @@ class Window(Generic[T]):
     def leave(self, id: str) -> None:
         """A held item goes on in the store, and may not go yet."""
         self._complete = False
+        if self._meanwhile is not None:
+            # The load under way may have read it as it was, and know of nothing that is to come later.
+            self._stale = True
         self.release(id)
 
     def shed(self) -> None:
