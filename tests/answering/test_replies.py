@@ -1,6 +1,6 @@
 """Replies become orders: what they are filled up with, and who is stopped from going on for ever."""
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -81,7 +81,7 @@ class Conversation:
         telling = Telling(message, event, Target.WEBHOOK, ACCOUNT, NOON, 0)
         self.gateway = Taken()
         self.remarks: list[tuple[int | None, str]] = []
-        store: Store = Keys(*known)  # type: ignore[assignment]  # nothing else of a store is asked
+        store = cast(Store, Keys(*known))  # nothing else of a store is asked
         guard = guard or LoopGuard(ManualClock())
         self.replies = Replies(
             telling, self.gateway.submit, store, guard, lambda code, text: self.remarks.append((code, text))

@@ -75,10 +75,14 @@ def a_telling(message: Message, status: Status = Status.SENT, number: int = 2, a
     return Telling(message, event, Target.RELAY, ACCOUNT, NOW, attempts)
 
 
+AT_ONCE = Timing(settle=0.0)
+"""As usual, but that events do not wait for clients to attach their handlers."""
+
+
 async def until(met: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not met():  # noqa: ASYNC110 - what is waited for happens in code that has no event for it
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0)
 
 
 class Client:
@@ -130,7 +134,7 @@ class Client:
 class Station:
     """The gateway's side. `orders` are those that came."""
 
-    def __init__(self, timing: Timing = Timing(settle=0.0)) -> None:  # noqa: B008 - frozen
+    def __init__(self, timing: Timing = AT_ONCE) -> None:
         self.clock = ManualClock()
         self.hub = Hub(self.clock, timing)
         self.hub.heard = self._heard

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-DocumentMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-"""Markup asks by GET and POST only."""
+from tidings.callbacks.exchange import Method
 
 
 class FetchDocument(msgspec.Struct, frozen=True):
@@ -21,7 +20,7 @@ class FetchDocument(msgspec.Struct, frozen=True):
 
     url: str
     """As it stands in the document: absolute, or relative to where that came from."""
-    method: DocumentMethod = "POST"
+    method: Method = "POST"
     params: tuple[tuple[str, str], ...] = ()
     """Markup: to go with those that describe the inbound message, in place of the ones with the same names."""
     body: bytes | None = None

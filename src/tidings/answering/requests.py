@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from tidings.answering.effects import Call, Document, FetchDocument, Inbound, Script
 from tidings.arranged import Handler, Handling
 from tidings.callbacks.attempt import Telling
-from tidings.callbacks.exchange import Request, Timeouts
-from tidings.callbacks.forms import JSON, SIGNALWIRE, Method, event_token, parametric, signed_json, signer
+from tidings.callbacks.exchange import METHODS, Method, Request, Timeouts
+from tidings.callbacks.forms import JSON, SIGNALWIRE, event_token, parametric, signed_json, signer
 from tidings.callbacks.url import Url, parse_url
 from tidings.dialects import markup, signalwire_compat, swml, swml_document, twilio
 
@@ -23,13 +23,7 @@ _PARAMS: Final[dict[str, Callable[[Inbound], list[tuple[str, str]]]]] = {
     twilio.NAME: twilio.inbound_params,
     signalwire_compat.NAME: signalwire_compat.inbound_params,
 }
-_METHODS: Final[dict[str, Method]] = {
-    "GET": "GET",
-    "POST": "POST",
-    "PUT": "PUT",
-    "PATCH": "PATCH",
-    "DELETE": "DELETE",
-}
+_METHODS: Final[dict[str, Method]] = {method: method for method in METHODS}
 
 
 def document_request(

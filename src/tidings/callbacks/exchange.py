@@ -8,11 +8,14 @@ import errno
 import ssl
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
 from tidings.callbacks.url import Url
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -31,7 +34,7 @@ class Timeouts(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """A request to an application. Host and Content-Length are the transport's to write."""
 
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    method: Method
     url: Url
     headers: Headers = ()
     body: bytes = b""

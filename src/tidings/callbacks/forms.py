@@ -7,13 +7,13 @@ reads what was composed off the kept attempt.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from tidings.callbacks.attempt import Telling
-from tidings.callbacks.exchange import Request
+from tidings.callbacks.exchange import Method, Request
 from tidings.callbacks.host import host_of
 from tidings.callbacks.signing import (
     Params,
@@ -39,7 +39,6 @@ SCRIPT_HOST: Final = "script:"
 SIGNALWIRE: Final = b"X-SignalWire-Signature"
 
 Header = tuple[bytes, bytes]
-Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Sign = Callable[[str, Params], tuple[Header, ...]]
 """The headers that sign a URL and parameters."""
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from tidings.callbacks.certificate import made_for
 from tidings.callbacks.connection import MAX_BODY, Connection, Stale
 from tidings.callbacks.exchange import (
+    METHODS,
     Headers,
     Kind,
     Request,
@@ -42,7 +43,7 @@ TLS_SHUTDOWN = 1.0
 _Key = tuple[str, str, int] | tuple[str, str, int, bool]
 """What connections are kept by: scheme, host and port, and False behind them where TLS did not name the host."""
 
-_METHODS = {method: method.encode() + b" " for method in ("GET", "POST", "PUT", "PATCH", "DELETE")}
+_METHODS = {method: method.encode() + b" " for method in METHODS}
 _WITH_CONTENT = frozenset({"POST", "PUT", "PATCH"})
 """Methods that say how long their content is even where there is none (RFC 9110 §8.6)."""
 

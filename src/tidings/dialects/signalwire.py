@@ -6,12 +6,16 @@ messages. Numbers are those of the compatibility API, which are mostly Twilio's;
 
 from typing import Final
 
+from tidings.arranged import Method
 from tidings.clock import instant
 from tidings.lifecycle import Status
 
 COMPAT: Final = "signalwire_compat"
 REST: Final = "signalwire_rest"
 RELAY: Final = "signalwire_relay"
+
+METHODS: Final[dict[str, Method]] = {"": "POST", "POST": "POST", "GET": "GET"}
+"""Of the requests to a number's URLs; an empty one is as good as none."""
 
 MAX_MEDIA: Final = 8
 """Media of one message (21623, `media_limit_exceeded`)."""

@@ -16,6 +16,7 @@ from tidings.arranged import Application, Handler, Handling, Method, Sender
 from tidings.callbacks.url import InvalidUrl, parse_url
 from tidings.clock import SECOND
 from tidings.dialects.listing import Filters, Place
+from tidings.dialects.signalwire import METHODS
 from tidings.dialects.signalwire_compat import API_VERSION, NAME, Params, account_uri, without_effect
 from tidings.dialects.signalwire_compat_lists import envelope, parse_place
 from tidings.dialects.signalwire_pages import D, cut
@@ -34,7 +35,6 @@ _FOREIGN: Final = frozenset({Handler.SWML, Handler.RELAY})
 """Handlers that only SignalWire's other surfaces set."""
 _UNKNOWN_COUNTRY: Final = "ZZ"
 """ISO 3166's code for what has none; the vendor knows no null here."""
-_METHODS: Final[dict[str, Method]] = {"": "POST", "POST": "POST", "GET": "GET"}
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ def _url(name: str, value: str) -> str | None:
 
 
 def _method(name: str, value: str) -> Method:
-    method = _METHODS.get(value.upper())
+    method = METHODS.get(value.upper())
     if method is None:
         raise Problem(13221, name=name, value=value)
     return method

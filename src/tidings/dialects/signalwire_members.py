@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tidings.arranged import Method
 from tidings.callbacks.url import InvalidUrl, parse_url
+from tidings.dialects.signalwire import METHODS
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid
 from tidings.ids import from_project
 
@@ -17,8 +18,6 @@ MAX_TEXT: Final = 255
 
 Reader = Callable[[str, Any], Any]
 """From a member's name and value to what it comes to."""
-
-_METHODS: Final[dict[str, Method]] = {"": "POST", "POST": "POST", "GET": "GET"}
 
 
 def read(members: Mapping[str, Any], readers: Mapping[str, Reader]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -80,7 +79,7 @@ def url(name: str, value: Any) -> str | None:
 
 
 def method(name: str, value: Any) -> Method:
-    found = _METHODS.get(text(name, value).upper())
+    found = METHODS.get(text(name, value).upper())
     if found is None:
         raise Invalid(Fault(name, "invalid_http_method", value))
     return found

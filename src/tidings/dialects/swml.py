@@ -10,7 +10,7 @@ project's. Sources as in `swml_document`.
 import json
 import re
 from collections.abc import Callable, Generator
-from typing import Any, Final, TypeVar, cast, get_args
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,7 +18,6 @@ from tidings.answering.effects import (
     Call,
     Called,
     Document,
-    DocumentMethod,
     Effect,
     FetchDocument,
     Inbound,
@@ -28,6 +27,7 @@ from tidings.answering.effects import (
     Script,
     Unusable,
 )
+from tidings.callbacks.exchange import METHODS
 from tidings.dialects.signalwire import MAX_MEDIA, zulu
 from tidings.dialects.swml_document import (
     Choice,
@@ -327,13 +327,13 @@ class _Machine:
 
     def _fetch(self, step: GoTo, url: str, params: dict[str, Any]) -> Generator[Effect, Any, Document]:
         word = _word(step, "fetch_failed")
-        if step.method not in get_args(DocumentMethod):
+        if step.method not in METHODS:
             raise refusal(word, f"{step.where}: a document cannot be asked for by {step.method}")
         if self._documents == MAX_DOCUMENTS:
             raise refusal(word, f"{step.where}: {MAX_DOCUMENTS} documents have been asked for", 14106)
         self._documents += 1
         body = payload(self._inbound, params, self._scope.vars)
-        document: Document = yield FetchDocument(url, cast(DocumentMethod, step.method), body=body)
+        document: Document = yield FetchDocument(url, step.method, body=body)
         return document
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from tidings.answering.effects import Document, Unusable
+from tidings.callbacks.exchange import METHODS
 from tidings.dialects.swml_values import TRANSFORMS, Unreadable, read_json, read_yaml
 
 MAX_JUMPS: Final = 100
@@ -24,7 +25,6 @@ _JSON_TYPES: Final = frozenset({"application/json"})
 _YAML_TYPES: Final = frozenset({"application/yaml", "text/x-yaml", "application/x-yaml", "text/yaml"})
 """The first two are SignalWire's; the others are what servers say where they do not know RFC 9512."""
 _VERSION: Final = "1.0.0"
-_REQUEST_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _BARE: Final[dict[str, Any]] = {"return": None, "receive": {}}
 """The methods that may stand alone, and what that means."""
 
@@ -253,8 +253,8 @@ class _Reader:
         given = _object(value, where)
         self.known(given, {"url", "method", "headers", "body", "timeout", "save_variables"}, where)
         method = _text(given.get("method", "POST"), f"{where}.method").upper()
-        if method not in _REQUEST_METHODS:
-            raise _misshapen(f"{where}.method", f"must be one of {', '.join(_REQUEST_METHODS)}")
+        if method not in METHODS:
+            raise _misshapen(f"{where}.method", f"must be one of {', '.join(METHODS)}")
         body = given.get("body")
         if not isinstance(body, str | dict | list | None):
             raise _misshapen(f"{where}.body", "must be text or an object")

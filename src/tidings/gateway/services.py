@@ -26,13 +26,12 @@ class Services:
         sticky, members = await self._members(account, service)
         if not members:
             raise Problem(21703)
-        if not sticky:
-            return random.choice(members)  # noqa: S311 - no secret
-        known = await self._store.sticky(service, recipient)
+        known = await self._store.sticky(service, recipient) if sticky else None
         if known in members:
             return known
-        chosen = random.choice(members)  # noqa: S311
-        change.stickies.append((service, recipient, chosen))
+        chosen = random.choice(members)  # noqa: S311 - whose turn it is, is no secret
+        if sticky:
+            change.stickies.append((service, recipient, chosen))
         return chosen
 
     async def check(self, account: str, service: str, sender: str) -> None:

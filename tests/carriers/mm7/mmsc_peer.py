@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Literal
+from typing import Any, Literal
 
 from tidings.carriers.base import InboundMedia, InboundSegment, Part, Receipt, Submission
 from tidings.carriers.mm7.settings import Mm7Settings
@@ -21,8 +21,8 @@ EVERY_BYTE = bytes(range(256)) * 4 + b"\r\n--\r\n\n\r"
 PICTURE = Part("image/jpeg", EVERY_BYTE, "photo.jpg")
 
 
-def settings(**more: object) -> Mm7Settings:
-    given: dict[str, object] = {
+def settings(**more: Any) -> Mm7Settings:
+    given: dict[str, Any] = {
         "name": "mms",
         "url": "http://127.0.0.1:1/mm7",
         "vasp_id": "us",
@@ -35,11 +35,11 @@ def settings(**more: object) -> Mm7Settings:
         "inbound_user": "mmsc",
         "inbound_password": "let me in",
     }
-    return Mm7Settings(**(given | more))  # type: ignore[arg-type] # any setting, by name
+    return Mm7Settings(**(given | more))
 
 
-def submission(**more: object) -> Submission:
-    given: dict[str, object] = {
+def submission(**more: Any) -> Submission:
+    given: dict[str, Any] = {
         "message_id": "0198f7a0c1d27e4f8a3b5c6d7e8f9a0b",
         "part": 1,
         "parts": 1,
@@ -49,7 +49,7 @@ def submission(**more: object) -> Submission:
         "encoding": Encoding.UCS2,
         "media": (PICTURE,),
     }
-    return Submission(**(given | more))  # type: ignore[arg-type] # any field, by name
+    return Submission(**(given | more))
 
 
 class Kept:
