@@ -10,7 +10,7 @@ from tidings.callbacks.attempt import Outcome
 from tidings.callbacks.breaker import TRIPS_AFTER, BreakerState, Health
 from tidings.callbacks.host import Host, Permit
 from tidings.callbacks.shares import Kind, Share, Shares, kind_of, shares
-from tidings.clock import SECOND
+from tidings.clock import SECOND, WindableClock
 from tidings.model import Callback, CallbackState, Target
 
 NOON = 1_790_000_000 * SECOND
@@ -20,14 +20,6 @@ TAKEN = Outcome(204, None)
 BROKEN = Outcome(500, 11200)
 REFUSED = Outcome(404, 11200)
 SILENT = Outcome(None, 11203)
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def now(self) -> int:
-        return self.time
 
 
 class PlayedLane:
@@ -47,13 +39,18 @@ class Place:
     """A host and its lanes."""
 
     def __init__(self, most: int = 4, lanes: int = 1, shares_: Shares | None = None) -> None:
-        self.clock = ManualClock()
+        self.clock = WindableClock(lambda: NOON)
         self.host = Host(HOST, most, shares_ or shares(), self.clock, NOON)
         self.lanes = [PlayedLane() for _ in range(lanes)]
         for number, lane in enumerate(self.lanes):
             self.host.lanes[str(number)] = lane
         while self.host.breaker.limit(self.clock.now()) < most:
             self.host.breaker.succeeded()
+
+    def wind_to_probe(self, short_of: int = 0) -> None:
+        """To the end of the open breaker's pause, or so many microseconds short of it."""
+        assert self.host.breaker.probe_at is not None
+        self.clock.wind(self.host.breaker.probe_at - short_of - self.clock.now())
 
     async def admitted(self, lane: int = 0) -> Permit:
         """The permit that is there at once."""
@@ -164,8 +161,7 @@ async def test_when_the_pause_is_over_one_probe_goes_and_its_success_lets_all_in
     place = Place(lanes=2)
     for _ in range(TRIPS_AFTER):
         await place.round(BROKEN)
-    assert place.host.breaker.probe_at is not None
-    place.clock.time = place.host.breaker.probe_at
+    place.wind_to_probe()
     probe, other = await place.ask(0), await place.ask(1)
     assert probe.done() and not other.done()
     assert probe.result().probe
@@ -179,12 +175,10 @@ async def test_the_probe_goes_by_itself_when_the_pause_is_over() -> None:
     place = Place()
     for _ in range(TRIPS_AFTER):
         await place.round(BROKEN)
-    assert place.host.breaker.probe_at is not None
-    # As if all but a hundredth of a second of the pause had passed.
-    place.clock.time = place.host.breaker.probe_at - SECOND // 100
+    place.wind_to_probe(short_of=1)
     waiting = await place.ask()
     assert not waiting.done()
-    place.clock.time += SECOND // 50
+    place.clock.wind(1)
     async with asyncio.timeout(5):
         assert (await waiting).probe
 
@@ -196,8 +190,7 @@ async def test_a_failed_probe_sheds_again_and_old_failures_do_not() -> None:
         place.host.heard(BROKEN, old)
     place.host.leave(place.lanes[0], old)
     assert place.lanes[0].shed_count == 1
-    assert place.host.breaker.probe_at is not None
-    place.clock.time = place.host.breaker.probe_at
+    place.wind_to_probe()
     await place.round(SILENT)
     assert place.lanes[0].shed_count == 2
     assert place.host.state is BreakerState.OPEN
@@ -209,8 +202,7 @@ async def test_failing_and_new_hosts_cannot_take_what_healthy_ones_need() -> Non
     for place in (failing, other):
         for _ in range(TRIPS_AFTER):
             await place.round(SILENT)
-        assert place.host.breaker.probe_at is not None
-        place.clock.time = place.host.breaker.probe_at
+        place.wind_to_probe()
     await failing.admitted()
     assert not (await other.ask()).done()
     await healthy.admitted()

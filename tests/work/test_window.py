@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tidings.clock import SECOND, SystemClock, WindableClock
 from tidings.work.window import BATCH, Window
 
 WAIT = 5.0
@@ -31,6 +32,7 @@ class Queue:
         self.later = False
         """Whether there is more that may not go yet."""
         self.loads: list[int] = []
+        self.clock = WindableClock()
         self.gate = asyncio.Event()
         self.gate.set()
         self.reading = asyncio.Event()
@@ -46,8 +48,10 @@ class Queue:
             raise error
         return found
 
-    def window(self, capacity: int = 1000, *, new: bool = False) -> Window[Item]:
-        return Window(lambda: capacity, self.load, lambda: not self.later, new=new)
+    def window(self, capacity: int = 1000, *, new: bool = False, overtaking: bool = False) -> Window[Item]:
+        return Window(
+            lambda: capacity, self.load, self.clock, lambda: not self.later, new=new, overtaking=overtaking
+        )
 
     def settle(self, window: Window[Item], item: Item) -> None:
         del self.items[item.id]
@@ -215,18 +219,22 @@ async def test_what_left_for_later_comes_back_by_the_clock() -> None:
     item = await taken(window)
     window.leave(item.id)
     assert not window.complete
-    window.look_again_in(0.01)
+    window.look_again_at(queue.clock.now() + 3600 * SECOND)
+    assert window.expects
+    assert await nothing_to_take(window)
+    queue.clock.wind(3600 * SECOND)
     assert (await taken(window)).id == "a"
+    assert not window.expects
     window.close()
 
 
 async def test_the_earliest_look_wins_in_either_order() -> None:
-    for first, second in ((60.0, 0.0), (0.0, 60.0)):
+    for first, second in ((60, 0), (0, 60)):
         queue = Queue(Item("a"))
         window = queue.window()
         window.release((await taken(window)).id)
-        window.look_again_in(first)
-        window.look_again_in(second)
+        window.look_again_at(queue.clock.now() + first * SECOND)
+        window.look_again_at(queue.clock.now() + second * SECOND)
         assert (await taken(window)).id == "a"
         window.close()
 
@@ -236,7 +244,8 @@ async def test_a_look_that_is_over_does_not_stand_in_the_way_of_the_next() -> No
     window = queue.window()
     for _ in range(3):
         window.release((await taken(window)).id)
-        window.look_again_in(0.001)
+        window.look_again_at(queue.clock.now() + SECOND)
+        queue.clock.wind(SECOND)
     assert (await taken(window)).id == "a"
     window.close()
 
@@ -245,7 +254,7 @@ async def test_a_closed_window_looks_no_more() -> None:
     queue = Queue()
     window = queue.window()
     assert await nothing_to_take(window)
-    window.look_again_in(0)
+    window.look_again_at(queue.clock.now())
     window.close()
     assert await nothing_to_take(window)
     assert len(queue.loads) == 1
@@ -305,7 +314,7 @@ async def test_nothing_is_lost_and_nothing_is_taken_twice_at_a_time(capacity: in
             settled.append(settle(0))
         elif working and act == "later":
             window.leave(working.pop().id)
-            window.look_again_in(0)
+            window.look_again_at(queue.clock.now())
         elif working and act == "back":
             window.put_back(working.pop())
         assert len(window.all_held()) <= capacity
@@ -337,7 +346,7 @@ async def test_what_is_shed_during_a_load_comes_from_the_next_one() -> None:
             return [Item("a", 1)]
         return [item] if loads == 1 else [Item("b", 2)]
 
-    window: Window[Item] = Window(lambda: 10, load)
+    window: Window[Item] = Window(lambda: 10, load, SystemClock())
     assert await taken(window) is item
     window.look_again()
     taking = asyncio.create_task(window.take())
@@ -352,7 +361,12 @@ async def test_what_is_left_during_a_load_is_looked_for_again_and_not_taken_for_
     """The load reads the store as it was before, when nothing was to come later."""
     queue, ended = Queue(), list[str]()
     window = Window(
-        lambda: 1000, queue.load, lambda: not queue.later, new=True, on_empty=lambda: ended.append("end")
+        lambda: 1000,
+        queue.load,
+        queue.clock,
+        lambda: not queue.later,
+        new=True,
+        on_empty=lambda: ended.append("end"),
     )
     window.offer(Item("a"))
     assert (await taken(window)).id == "a"
@@ -365,3 +379,88 @@ async def test_what_is_left_during_a_load_is_looked_for_again_and_not_taken_for_
     queue.gate.set()
     assert (await asyncio.wait_for(taking, WAIT)).id == "a"
     assert ended == []
+
+
+# --- a worker that is woken
+
+
+async def test_a_worker_that_does_not_wait_is_woken_for_what_there_is_to_take_and_to_read() -> None:
+    queue = Queue(Item("a", 1))
+    woken: list[tuple[bool, bool]] = []
+    window: Window[Item] = Window(
+        lambda: 2, queue.load, queue.clock, wake=lambda: woken.append((window.ready, window.unread))
+    )
+    assert window.take_now() is None
+    assert window.unread
+    await window.read()
+    assert woken == [(True, False)]
+    assert window.take_now() == Item("a", 1)
+    for name in ("b", "c"):
+        queue.items[name] = Item(name, 2)
+        window.offer(Item(name, 2))
+    assert woken[1:] == [(True, False), (True, False)]  # the second one does not fit: it is in the store
+    queue.settle(window, Item("a", 1))
+    assert woken[3:] == [(True, True)]
+
+
+async def test_what_is_being_read_is_not_read_again_meanwhile() -> None:
+    queue = Queue(Item("a"))
+    window = queue.window()
+    queue.gate.clear()
+    reading = asyncio.ensure_future(window.read())
+    await asyncio.wait_for(queue.reading.wait(), WAIT)
+    window.look_again()
+    assert not window.unread
+    queue.gate.set()
+    await reading
+    assert window.unread
+
+
+async def test_what_overtakes_goes_before_all_that_was_read_and_what_does_not_waits_in_the_store() -> None:
+    queue = Queue(*(Item(f"{number:04}", 10 + number) for number in range(2 * BATCH)))
+    window = queue.window(overtaking=True)
+    await taken(window)
+    for late, early in (("late", "early"), ("later", "earlier")):
+        queue.items |= {late: Item(late, 10_000), early: Item(early, 5)}
+        window.offer(Item(late, 10_000))
+        window.offer(Item(early, 5))
+        assert window.held(late) is None
+        assert (await taken(window)).id == early
+    assert len(queue.loads) == 1
+
+
+async def test_what_overtakes_and_comes_during_a_read_is_not_left_outside() -> None:
+    queue = Queue(*(Item(f"{number:04}", 10 + number) for number in range(2 * BATCH)))
+    window = queue.window(overtaking=True)
+    queue.gate.clear()
+    reading = asyncio.ensure_future(window.read())
+    await asyncio.wait_for(queue.reading.wait(), WAIT)
+    queue.items["early"] = Item("early", 5)
+    window.offer(Item("early", 5))
+    queue.gate.set()
+    await reading
+    assert (await taken(window)).id == "early"
+
+
+async def test_a_window_in_order_takes_nothing_in_before_what_it_has_not_read() -> None:
+    queue = Queue(*(Item(f"{number:04}", 10 + number) for number in range(2 * BATCH)))
+    window = queue.window()
+    await taken(window)
+    window.offer(Item("early", 5))
+    assert window.held("early") is None
+
+
+async def test_a_window_that_expects_something_is_not_done_with_it_when_it_is_empty() -> None:
+    ended: list[bool] = []
+    queue = Queue()
+    window: Window[Item] = Window(
+        lambda: 2, queue.load, queue.clock, new=True, on_empty=lambda: ended.append(window.expects)
+    )
+    window.offer(Item("a"))
+    assert window.take_now() == Item("a")
+    window.look_again_at(queue.clock.now() + SECOND)
+    window.release("a")
+    assert ended == [True]
+    queue.clock.wind(SECOND)
+    assert await nothing_to_take(window)
+    assert ended == [True, False]

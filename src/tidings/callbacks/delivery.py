@@ -27,7 +27,7 @@ from tidings.callbacks.host import Host, Permit, host_of
 from tidings.callbacks.lanes import Lane, chain_id
 from tidings.callbacks.shares import shares
 from tidings.callbacks.subscriptions import Subscriptions
-from tidings.clock import DAY, SECOND, Clock
+from tidings.clock import DAY, SECOND, AlarmClock
 from tidings.gateway.recent import Recent
 from tidings.model import Account, Callback, CallbackState, Event, Message, Target
 from tidings.store.base import Change, OwedCallback, Store
@@ -77,7 +77,7 @@ class Delivery:
         store: Store,
         attempts: Attempts,
         accounts: Recent[Account],
-        clock: Clock,
+        clock: AlarmClock,
         settings: DeliverySettings,
     ) -> None:
         self.store = store
@@ -155,6 +155,7 @@ class Delivery:
 
     async def start(self) -> None:
         """Go on with what was owed when the process ended."""
+        self._began = self.clock.now()
         await self._subscriptions.start()
         for host, account, target, _ in await self.store.owing():
             if target is Target.ACCOUNT:

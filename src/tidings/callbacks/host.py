@@ -7,7 +7,7 @@ its breaker's to say, and lanes at the same host have equal shares of it. Over a
 
 import asyncio
 import logging
-from asyncio import Future, TimerHandle
+from asyncio import Future
 from collections import deque
 from functools import lru_cache
 from typing import Protocol
@@ -18,7 +18,7 @@ from tidings.callbacks.attempt import Outcome
 from tidings.callbacks.breaker import Breaker, BreakerState
 from tidings.callbacks.shares import Share, Shares, kind_of
 from tidings.callbacks.url import InvalidUrl, parse_url
-from tidings.clock import SECOND, Clock
+from tidings.clock import Alarm, AlarmClock
 from tidings.model import Callback
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Permit(msgspec.Struct, frozen=True):
 
 
 class Host:
-    def __init__(self, name: str, most: int, shares: Shares, clock: Clock, started: int) -> None:
+    def __init__(self, name: str, most: int, shares: Shares, clock: AlarmClock, started: int) -> None:
         """`most`: requests under way to this host at a time. `started`: when this gateway did."""
         self.name = name
         self.breaker = Breaker(most)
@@ -72,7 +72,7 @@ class Host:
         self._under_way = 0
         self._waiting: deque[tuple[Hosted, Future[bool]]] = deque()
         """Whose turn it will be, in the order they came; the result says whether it is to be a probe."""
-        self._timer: TimerHandle | None = None
+        self._timer: Alarm | None = None
 
     @property
     def state(self) -> BreakerState:
@@ -168,10 +168,9 @@ class Host:
             else:
                 kept.append((lane, turn))
         self._waiting = kept
-        if kept and self._timer is None and self.breaker.probe_at is not None:
-            wait = (self.breaker.probe_at - self._clock.now()) / SECOND
-            if wait > 0:
-                self._timer = asyncio.get_running_loop().call_later(wait, self._ring)
+        probe_at = self.breaker.probe_at
+        if kept and self._timer is None and probe_at is not None and probe_at > self._clock.now():
+            self._timer = self._clock.call_at(probe_at, self._ring)
 
     def _ring(self) -> None:
         """The pause of an open breaker is over."""

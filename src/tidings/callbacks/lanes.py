@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tidings.callbacks.breaker import BreakerState, Health
 from tidings.callbacks.host import Host, Permit
-from tidings.clock import SECOND
 from tidings.model import CallbackState, Message, Target
 from tidings.store.base import Change, OwedCallback
 from tidings.work.window import BATCH, Window
@@ -67,6 +66,7 @@ class Lane:
         self._window: Window[Chain] = Window(
             self._capacity,
             self._load,
+            delivery.clock,
             lambda: not self._more_later,
             new=new,
             tally=delivery.held,
@@ -123,7 +123,7 @@ class Lane:
         next_due = await self._delivery.store.next_callback_due(self.host.name, self.account, now)
         self._more_later = next_due is not None
         if next_due is not None:
-            self._window.look_again_in((next_due - now) / SECOND)
+            self._window.look_again_at(next_due)
         return _chains(due)
 
     # --- the work
@@ -154,7 +154,7 @@ class Lane:
             raise
         if callback.state is CallbackState.RETRYING:
             self._leave(chain)
-            self._window.look_again_in((callback.due_at - delivery.clock.now()) / SECOND)
+            self._window.look_again_at(callback.due_at)
         elif chain.id in self._longer:
             # What the store has more may come before what is held.
             self._read_again(chain)
