@@ -4,7 +4,7 @@ Plain data like `model`. There are few of these, they change rarely, and stores 
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -82,8 +82,26 @@ class Application(msgspec.Struct, frozen=True, tag="application"):
     """Told of the status of its messages, outbound and inbound."""
 
 
+class Keywords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The words by which handsets opt out, opt in and ask for help, and what they are answered; one language's.
+
+    Words are whole messages, in any case. An answer that is "" is not sent; None is our own.
+    """
+
+    language: str = ""
+    """BCP 47 tag; "" for a set that is no language's."""
+    country: str = ""
+    """ISO 3166 code: a set for recipients there, looked at before those that are for everybody."""
+    stop: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    help: tuple[str, ...] = ()
+    stop_answer: str | None = None
+    start_answer: str | None = None
+    help_answer: str | None = None
+
+
 class Service(msgspec.Struct, frozen=True, tag="service"):
-    """A pool of senders. Twilio: messaging service; SignalWire: number group."""
+    """A pool of senders. Twilio: messaging service; SignalWire: number group, which is told by what has its default here."""
 
     id: str
     account: str
@@ -92,6 +110,21 @@ class Service(msgspec.Struct, frozen=True, tag="service"):
     name: str = ""
     sticky: bool = False
     """Whether a recipient always hears from the same sender."""
+    handling: Handling = Handling()
+    """What becomes of messages to its senders, where these do not say so themselves (`defers`)."""
+    defers: bool = True
+    """Whether messages that come in are handled as the sender they came to says."""
+    status_callback: str | None = None
+    """Told of the status of its messages, where these name no URL of their own."""
+    smart_encoding: bool = False
+    area_code_geomatch: bool = False
+    """Whether US and Canadian recipients hear from a number with their area code where there is one."""
+    validity: int | None = None
+    """Seconds that its messages may wait, where they do not say; None: as all others."""
+    keywords: tuple[Keywords, ...] = ()
+    """Beside the ones that everybody has (Twilio: Advanced Opt-Out)."""
+    kept: dict[str, Any] = {}
+    """What its API keeps of it for those who ask, and has no effect."""
 
 
 class Member(msgspec.Struct, frozen=True, tag="member"):
@@ -104,6 +137,8 @@ class Member(msgspec.Struct, frozen=True, tag="member"):
     parent: str
     """The service's id."""
     address: str
+    country: str = ""
+    """ISO 3166 code of the only country that an alphanumeric sender is for; "": any."""
 
 
 class SwmlHandler(msgspec.Struct, frozen=True, tag="swml_handler"):

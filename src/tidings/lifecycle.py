@@ -49,6 +49,8 @@ class Kind(StrEnum):
     """What an event says."""
 
     CREATED = "created"
+    QUEUED = "queued"
+    """It is time, and it is known whom the message is from: it waits for its turn."""
     INTENT = "intent"
     """A segment is about to be written to a carrier."""
     ACCEPTED = "accepted"
@@ -74,6 +76,8 @@ class Kind(StrEnum):
     """Its application had its text taken away."""
     DELETED = "deleted"
     """Its application had it deleted."""
+    FEEDBACK = "feedback"
+    """Its application says whether the recipient did what it was sent for."""
 
 
 _W, _S, _U = SegmentState.WAITING, SegmentState.SUBMITTING, SegmentState.UNCERTAIN
@@ -106,9 +110,17 @@ SEGMENTS: Final[dict[tuple[SegmentState, Kind], SegmentState]] = {
 }
 
 WHOLE: Final[dict[tuple[Status, Kind], Status]] = {
+    (Status.ACCEPTED, Kind.QUEUED): Status.QUEUED,
+    (Status.ACCEPTED, Kind.REFUSED): Status.FAILED,
+    (Status.SCHEDULED, Kind.QUEUED): Status.QUEUED,
+    (Status.SCHEDULED, Kind.REFUSED): Status.FAILED,
+    (Status.SCHEDULED, Kind.CANCELED): Status.CANCELED,
+    (Status.QUEUED, Kind.REFUSED): Status.FAILED,
+    (Status.QUEUED, Kind.EXPIRED): Status.FAILED,
     (Status.RECEIVING, Kind.RECEIVED): Status.RECEIVED,
+    (Status.RECEIVING, Kind.EXPIRED): Status.FAILED,
 }
-"""What moves a message that has no segments of its own: one that comes in."""
+"""What moves a message that has no segments of its own: one that comes in, or has not been laid out yet."""
 
 FORWARD: Final[dict[Status, frozenset[Status]]] = {
     Status.ACCEPTED: frozenset({Status.QUEUED, Status.FAILED, Status.CANCELED}),

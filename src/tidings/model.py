@@ -43,6 +43,8 @@ class Order(msgspec.Struct, frozen=True):
     callback_url: str | None = None
     validity: int | None = None
     """Seconds it may wait to be sent; None: for ever."""
+    send_at: int | None = None
+    """When it is to be sent, microseconds since 1970; None: now."""
     smart_encoded: bool = False
     idempotency_key: str | None = None
     digest: str = ""
@@ -53,6 +55,11 @@ class Order(msgspec.Struct, frozen=True):
     """Whether it is to travel as a media message though it has no media."""
     service: str | None = None
     """The service whose senders it may be from, 32 hex digits."""
+    deferred: bool = False
+    """Whether it is taken before its service has chosen (Twilio: `accepted`): what then speaks against it is told
+    by its status. Otherwise the order is refused."""
+    confirms: bool = False
+    """Whether it answers a handset that opts out, and goes to it all the same."""
     max_price: int | None = None
     """Micro-USD that it may cost at most."""
     direction: Direction = Direction.OUTBOUND_API
@@ -61,7 +68,8 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """One text message, as it was asked for or received. Never changes; where it stands is its `Standing`."""
+    """One message, as it was asked for or received; where it stands is its `Standing`. Two things of it change,
+    once each: a service gives it its sender, and its text is taken away."""
 
     id: str
     account: str
@@ -69,6 +77,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """The dialect it was made in, which its callbacks keep: `twilio` …"""
     direction: Direction
     sender: str
+    """"" until its service has chosen one."""
     recipient: str
     body: str
     encoding: Encoding
@@ -84,9 +93,18 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """The service that chose its sender."""
     price: int | None = None
     """Micro-USD that it costs once it has left, all segments; None: its route has no price."""
+    send_at: int | None = None
+    """When it is to be sent, where it was scheduled."""
     extras: dict[str, Any] = {}
     """What only one dialect speaks of, and what it gives back: `custom_variables` (REST), `context` and `tags`
-    (RELAY), `webhook` (the `Handling` that an inbound message is told by)."""
+    (RELAY), `webhook` (the `Handling` that an inbound message is told by), `opt_out` (STOP, START or HELP, as an
+    inbound one was read), `feedback` (it may be given), `intent` (what it is sent for, in Twilio's words: `otp` …),
+    `receipts` (False: nothing is heard of it once it is sent)."""
+
+    @property
+    def ready_at(self) -> int:
+        """Since when it may be sent: its validity runs from there."""
+        return self.send_at or self.created_at
 
 
 class Standing(msgspec.Struct, array_like=True):
@@ -265,13 +283,53 @@ class KeptReceipt(msgspec.Struct, frozen=True, array_like=True):
 
 
 class OptOut(msgspec.Struct, frozen=True, array_like=True):
-    """A recipient's word that it wants nothing more from a sender."""
+    """A recipient's word that it wants nothing more from a sender, or from any sender of a service."""
 
     account: str
-    sender: str
+    scope: str
+    """The sender's address, or the service's id."""
     recipient: str
     at: int
     keyword: str
+    """As it was sent; "" where it came on the list otherwise."""
+    origin: Literal["keyword", "api", "import"] = "keyword"
+    """How it came on the list."""
+
+
+class InboundPart(msgspec.Struct, frozen=True, array_like=True):
+    """A segment of a long message from a handset, kept until the others have come."""
+
+    carrier: str
+    account: str
+    source: str
+    """The handset, as the carrier spells it."""
+    destination: str
+    """The sender it was sent to, as its account has it."""
+    reference: int
+    parts: int
+    part: int
+    """1-based."""
+    received_at: int
+    text: str
+    """UTF-16 (big-endian) in hex: a character may be cut in two."""
+    encoding: str
+    raw: str
+
+    @property
+    def group(self) -> tuple[str, str, str, int, int]:
+        """What the segments of one message have in common."""
+        return self.carrier, self.source, self.destination, self.reference, self.parts
+
+
+class Arrival(msgspec.Struct, frozen=True, array_like=True):
+    """What a carrier brought, by which it is known again if it brings it twice."""
+
+    carrier: str
+    digest: str
+    """SHA-256 of what was brought, less what is new with each delivery, hex."""
+    connection: str
+    """`InboundSegment.connection`."""
+    at: int
 
 
 class IdempotencyKey(msgspec.Struct, frozen=True, array_like=True):
@@ -332,6 +390,10 @@ class Account(msgspec.Struct, frozen=True):
     """Signs what SignalWire's dialects send; None: the auth token does."""
     dialects: tuple[str, ...] | None = None
     """Those it speaks; None: all."""
+    test: bool = False
+    """Whether its credentials are for rehearsals: requests are checked, and nothing is kept or sent."""
+    short_code_country: str = "US"
+    """ISO 3166 code of the country that its short codes are good in."""
 
     def __repr__(self) -> str:
         return f"Account(id={self.id!r}, name={self.name!r})"

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from tests.store.conformance_attempts import AttemptsConformance
     from tests.store.conformance_callbacks import CallbacksConformance
     from tests.store.conformance_contents import ContentsConformance
+    from tests.store.conformance_inbound import InboundConformance
     from tests.store.conformance_queues import QueuesConformance
+    from tests.store.conformance_schedule import ScheduleConformance
     from tests.store.rows import (
         ACCOUNT,
         HOST,
@@ -52,7 +54,9 @@ else:
     from conformance_attempts import AttemptsConformance
     from conformance_callbacks import CallbacksConformance
     from conformance_contents import ContentsConformance
+    from conformance_inbound import InboundConformance
     from conformance_queues import QueuesConformance
+    from conformance_schedule import ScheduleConformance
     from rows import (
         ACCOUNT,
         HOST,
@@ -85,7 +89,13 @@ def _note(settled: list[int], place: int, _: asyncio.Future[None]) -> None:
 
 
 class StoreConformance(
-    QueuesConformance, CallbacksConformance, AttemptsConformance, ContentsConformance, ArrangedConformance
+    QueuesConformance,
+    CallbacksConformance,
+    AttemptsConformance,
+    ContentsConformance,
+    ArrangedConformance,
+    InboundConformance,
+    ScheduleConformance,
 ):
     # --- commits
     async def test_everything_in_a_change_is_kept_as_it_was_given(self, store: Store) -> None:
@@ -266,6 +276,15 @@ class StoreConformance(
         await store.commit(a_change(events=[an_event(messages[0], 2)]))
         assert [entry.event.number for entry in await store.feed(ACCOUNT, cursor, 2)] == [2]
 
+    async def test_the_latest_time_is_that_of_the_event_kept_last(self, store: Store) -> None:
+        assert await store.latest() == 0
+        message, other = a_message(), a_message(account=OTHER)
+        await store.commit(a_change(events=[an_event(message, at=NOON + 5), an_event(message, 2, at=NOON + 9)]))
+        assert await store.latest() == NOON + 9
+        # Of any account, and whether or not its time is later than those before.
+        await store.commit(a_change(events=[an_event(other, at=NOON + 7)]))
+        assert await store.latest() == NOON + 7
+
     async def test_cursors_go_on_after_a_reopening(self, stores: Stores) -> None:
         cursors = []
         for _ in range(2):
@@ -310,7 +329,7 @@ class StoreConformance(
         await asyncio.gather(*map(store.commit, changes))
         assert set(await store.kept([message.id for message in messages])) == {message.id for message in messages}
         assert len(await store.feed(ACCOUNT, 0, 3000)) == 2000
-        assert len(await store.due_messages("main", NOON, 3000)) == 2000
+        assert len(await store.due_messages("main", ACCOUNT, "+15005550006", NOON, 3000)) == 2000
         assert await store.owing() == [(HOST, ACCOUNT, Target.MESSAGE, 2000)]
 
     @settings(

@@ -128,6 +128,14 @@ class ArrangedConformance:
         assert sender.id != first.id
         assert await store.senders(ACCOUNT) == []
 
+    async def test_settings_that_name_no_account_take_nothing_from_another(self, store: Store) -> None:
+        await two_accounts(store)
+        sender = Sender("+1500", ACCOUNT, 10, an_id(), "mine", HANDLING, NOON, NOON)
+        await store.put_sender(sender)
+        with pytest.raises(StoreError):
+            await store.configure_sender("+1500", "0c" * 16, 0, NOON + 1)
+        assert await store.sender("+1500") == sender
+
     async def test_a_sender_is_dropped_by_its_address(self, store: Store) -> None:
         await two_accounts(store)
         for address in ("+1500", "+1501"):
@@ -199,6 +207,25 @@ class ArrangedConformance:
         with pytest.raises(StoreError):
             await store.put_resource(a_member(a_service()))
         assert await store.resources(Member, ACCOUNT) == []
+
+    async def test_a_member_is_dropped_with_the_stickies_of_its_service_that_name_it(self, store: Store) -> None:
+        await two_accounts(store)
+        service, other = a_service(), a_service()
+        member = a_member(service)
+        for resource in (service, other, member, a_member(service, "+1501"), a_member(other)):
+            await store.put_resource(resource)
+        named = [(service.id, "+1", "+1500"), (service.id, "+2", "+1501"), (other.id, "+1", "+1500")]
+        await store.commit(a_change(stickies=[*named, (service.id, "+3", "+1500")]))
+        assert not await store.drop_resource(OTHER, member.id)
+        assert await store.sticky(service.id, "+1") == "+1500"
+        assert await store.drop_resource(ACCOUNT, member.id)
+        assert [await store.sticky(service.id, recipient) for recipient in ("+1", "+2", "+3")] == [
+            None,
+            "+1501",
+            None,
+        ]
+        assert await store.sticky(other.id, "+1") == "+1500"
+        assert len(await store.resources(Member, ACCOUNT, service.id)) == 1
 
     # --- stickies
     async def test_a_recipient_hears_from_the_sender_that_was_kept_last(self, store: Store) -> None:

@@ -117,7 +117,9 @@ def taken_away(message: Message, **changes: Any) -> Standing:
 class ContentsConformance:
     # --- what some dialects speak of
     async def test_a_message_comes_back_with_all_that_only_some_dialects_speak_of(self, store: Store) -> None:
-        full = a_message(channel=Channel.MMS, media=2, service=an_id(), price=-7900, extras=EXTRAS)
+        full = a_message(
+            channel=Channel.MMS, media=2, service=an_id(), price=-7900, send_at=NOON + 1, extras=EXTRAS
+        )
         plain = a_message()
         # Together with others, and alone: a store may write them differently.
         await put(store, full, plain, *(a_message(extras={"n": n}) for n in range(20)))

@@ -9,7 +9,7 @@ import pytest
 from tidings.arranged import Sender
 from tidings.clock import DAY, HOUR
 from tidings.lifecycle import SegmentState, Status
-from tidings.model import Account, ApiKey, CallbackOptions, OptOut, SharedKey
+from tidings.model import Account, ApiKey, CallbackOptions, SharedKey
 from tidings.store.base import Store, StoreError
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         an_id,
         created,
         put,
+        scheduled,
         standing_of,
     )
 else:
@@ -42,32 +43,62 @@ else:
         an_id,
         created,
         put,
+        scheduled,
         standing_of,
     )
 
 
 class QueuesConformance:
     # --- work
-    async def test_due_messages_come_oldest_first_for_one_carrier(self, store: Store) -> None:
-        messages = [a_message() for _ in range(5)]
+    async def test_due_messages_come_oldest_first_for_one_queue(self, store: Store) -> None:
+        messages = [a_message(sender="+1500") for _ in range(5)]
         due = [NOON + 3, NOON + 1, NOON + 2, None, NOON + 10]
         for message, at in zip(messages, due, strict=True):
             await put(store, message, due_at=at)
-        await put(store, a_message(), carrier="reserve", due_at=NOON)
-        found = [tuple(row) for row in await store.due_messages("main", NOON + 5, 10)]
+        await put(store, a_message(sender="+1500"), carrier="reserve", due_at=NOON)
+        await put(store, a_message(sender="+1500", account=OTHER), a_message(sender="+1501"), due_at=NOON)
+        found = [tuple(row) for row in await store.due_messages("main", ACCOUNT, "+1500", NOON + 5, 10)]
         assert found == [(messages[1].id, NOON + 1), (messages[2].id, NOON + 2), (messages[0].id, NOON + 3)]
-        assert [row[0] for row in await store.due_messages("main", NOON + 5, 1)] == [messages[1].id]
-        assert await store.next_due("main", NOON + 3) == NOON + 10
-        assert await store.next_due("main", NOON + 10) is None
-        assert await store.next_due("nobody", 0) is None
-        assert sorted(await store.waiting_carriers()) == ["main", "reserve"]
+        first = await store.due_messages("main", ACCOUNT, "+1500", NOON + 5, 1)
+        assert [row[0] for row in first] == [messages[1].id]
+        assert await store.next_due("main", ACCOUNT, "+1500", NOON + 3) == NOON + 10
+        assert await store.next_due("main", ACCOUNT, "+1500", NOON + 10) is None
+        for nothing in (("nobody", ACCOUNT, "+1500"), ("main", OTHER, "+1501"), ("main", ACCOUNT, "")):
+            assert await store.due_messages(*nothing, NOON + DAY, 10) == []
+            assert await store.next_due(*nothing, 0) is None
+
+    async def test_queues_are_named_once_each_whatever_waits_in_them(self, store: Store) -> None:
+        assert await store.queues() == []
+        expected = [
+            ("main", ACCOUNT, "+1500"),
+            ("main", ACCOUNT, "+1501"),
+            ("main", OTHER, "+1500"),
+            ("reserve", ACCOUNT, "+1501"),
+            ("reserve", OTHER, ""),
+        ]
+        for carrier, account, sender in expected:
+            waiting = [a_message(sender=sender, account=account) for _ in range(3)]
+            await put(store, *waiting, carrier=carrier)
+        # What comes due later waits as well; what is done does not, and what is scheduled waits in none.
+        await put(store, a_message(sender="+1502"), carrier="last", due_at=NOON + DAY)
+        await put(store, a_message(sender="+1503"), carrier="never", due_at=None)
+        await store.commit(scheduled(a_message(sender="+1504", send_at=NOON + DAY)))
+        found = [tuple(row) for row in await store.queues()]
+        assert sorted(found) == sorted([*expected, ("last", ACCOUNT, "+1502")])
 
     async def test_a_message_that_is_no_longer_due_waits_for_nobody(self, store: Store) -> None:
         message = a_message()
         await put(store, message)
         await store.commit(a_change(standings=[standing_of(message, status=Status.SENDING, due_at=None)]))
-        assert await store.due_messages("main", NOON + DAY, 10) == []
-        assert await store.waiting_carriers() == []
+        assert await store.due_messages("main", ACCOUNT, message.sender, NOON + DAY, 10) == []
+        assert await store.queues() == []
+
+    async def test_a_message_waits_for_another_carrier_once_it_is_moved_there(self, store: Store) -> None:
+        message = a_message(sender="+1500")
+        await put(store, message)
+        await store.commit(a_change(standings=[standing_of(message, carrier="reserve", due_at=NOON + 1)]))
+        assert [tuple(queue) for queue in await store.queues()] == [("reserve", ACCOUNT, "+1500")]
+        assert await store.next_due("reserve", ACCOUNT, "+1500", NOON) == NOON + 1
 
     async def test_doubtful_segments_are_those_whose_answer_is_missing(self, store: Store) -> None:
         messages = [a_message() for _ in range(3)]
@@ -215,18 +246,7 @@ class QueuesConformance:
         assert [row[2] for row in await store.parked_keys(10)] == [receipts[2].id]
         assert await store.drop_parked(NOON + 2) == 0
 
-    # --- opt-outs, keys, accounts
-    async def test_an_opt_out_holds_for_one_sender_and_recipient_until_it_is_lifted(self, store: Store) -> None:
-        choice = OptOut(ACCOUNT, "+1500", "+1555", NOON, "STOP")
-        await store.commit(a_change(opt_outs=[choice, choice]))
-        assert await store.opted_out(ACCOUNT, "+1500", "+1555")
-        assert not await store.opted_out(ACCOUNT, "+1501", "+1555")
-        assert not await store.opted_out(ACCOUNT, "+1500", "+1556")
-        assert not await store.opted_out(OTHER, "+1500", "+1555")
-        await store.commit(a_change(opt_ins=[choice]))
-        assert not await store.opted_out(ACCOUNT, "+1500", "+1555")
-        await store.commit(a_change(opt_ins=[choice]))
-
+    # --- keys, accounts
     async def test_idempotency_keys_are_forgotten_by_age(self, store: Store) -> None:
         old, young = a_message(NOON), a_message(NOON + 1)
         for message, key in ((old, "old"), (young, "young")):
@@ -263,6 +283,8 @@ class QueuesConformance:
             ),
             signing_key="PSK_key",
             dialects=("twilio", "signalwire-rest"),
+            test=True,
+            short_code_country="CA",
         )
         await store.put_account(rotated)
         assert await store.account(ACCOUNT) == rotated

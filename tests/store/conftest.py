@@ -13,6 +13,8 @@ pytest.register_assert_rewrite(
     "conformance_attempts",
     "conformance_contents",
     "conformance_arranged",
+    "conformance_inbound",
+    "conformance_schedule",
 )
 
 

@@ -9,15 +9,18 @@ import msgspec
 from tidings.clock import SECOND
 from tidings.lifecycle import Kind, SegmentState, Status
 from tidings.model import (
+    Arrival,
     Attempt,
     Callback,
     CallbackState,
     Direction,
     Event,
     IdempotencyKey,
+    InboundPart,
     KeptReceipt,
     Medium,
     Message,
+    OptOut,
     Replay,
     Segment,
     Standing,
@@ -143,6 +146,21 @@ def a_medium(message: Message, place: int = 0, **changes: Any) -> Medium:
     return msgspec.structs.replace(usual, **changes)
 
 
+def an_opt_out(scope: str = "+1500", recipient: str = "+1555", **changes: Any) -> OptOut:
+    return msgspec.structs.replace(OptOut(ACCOUNT, scope, recipient, NOON, "STOP"), **changes)
+
+
+def a_part(part: int = 1, **changes: Any) -> InboundPart:
+    """One of three."""
+    text = "hello".encode("utf-16-be").hex()
+    usual = InboundPart("main", ACCOUNT, "+1555", "+1500", 7, 3, part, NOON, text, "GSM-7", "00aaff")
+    return msgspec.structs.replace(usual, **changes)
+
+
+def an_arrival(digest: str = "ab" * 32, **changes: Any) -> Arrival:
+    return msgspec.structs.replace(Arrival("main", digest, "main#1", NOON), **changes)
+
+
 def a_key(message: Message, key: str = "key") -> IdempotencyKey:
     return IdempotencyKey(message.account, key, "digest", message.id, message.created_at)
 
@@ -153,6 +171,11 @@ def a_change(**rows: Any) -> Change:
     for kind, content in rows.items():
         getattr(change, kind).extend(content)
     return change
+
+
+def scheduled(message: Message, **standing: Any) -> Change:
+    """What is kept of a message to be sent later, from whomever its service will choose."""
+    return created(message, **{"status": Status.SCHEDULED, "carrier": None, "due_at": message.send_at} | standing)
 
 
 def created(message: Message, **standing: Any) -> Change:

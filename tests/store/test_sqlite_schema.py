@@ -1,150 +1,28 @@
-"""The embedded store's schema: what a file of an older version becomes, and which index answers which list."""
+"""The embedded store's schema: what lies in which table, and which index answers which list."""
 
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
 
-from tidings.arranged import Handling
-from tidings.ids import from_any
-from tidings.lifecycle import Status
-from tidings.model import (
-    Account,
-    Attempt,
-    Callback,
-    CallbackOptions,
-    CallbackState,
-    Medium,
-    Replay,
-    Target,
-)
-from tidings.store.base import CallbackFilter, Change, MessageFilter
+from tidings.model import Arrival, Attempt, Callback, CallbackState, InboundPart, Medium, OptOut, Replay
+from tidings.store.base import CallbackFilter
 from tidings.store.sqlite import SqliteStore, places
 from tidings.store.sqlite.migrate import migrate
 from tidings.store.sqlite.statements import SQL
 
 if TYPE_CHECKING:
     from tests.store.conformance_contents import SECRET, told
-    from tests.store.rows import (
-        ACCOUNT,
-        HOST,
-        NOON,
-        a_callback,
-        a_change,
-        a_message,
-        a_replay,
-        an_event,
-        standing_of,
-    )
+    from tests.store.rows import HOST, a_change, a_message, a_replay
 else:
     from conformance_contents import SECRET, told
-    from rows import ACCOUNT, HOST, NOON, a_callback, a_change, a_message, a_replay, an_event, standing_of
+    from rows import HOST, a_change, a_message, a_replay
 
 OWED, RETRYING, DONE, GIVEN_UP = CallbackState
-
-
-def old_schema(path: Path, version: int) -> sqlite3.Connection:
-    """A database as that version left it."""
-    connection = sqlite3.connect(path)
-    migrations = files("tidings.store.sqlite") / "migrations"
-    for script in sorted(migrations.iterdir(), key=lambda script: script.name)[:version]:
-        connection.executescript(script.read_text("utf-8"))
-    connection.execute(f"PRAGMA user_version = {version}")
-    return connection
-
-
-async def test_a_database_of_the_first_schema_keeps_accounts_and_callbacks_in_every_state(tmp_path: Path) -> None:
-    messages = [a_message(), a_message()]
-    usual = {"due_at": NOON + 1, "attempts": 2, "response": 500, "error": 11200, "done_at": NOON + 2}
-    callbacks = [
-        a_callback(message, number, state=state, **usual)
-        for message in messages
-        for number, state in enumerate(CallbackState, 1)
-    ]
-    new = ("target", "owed_since", "replay")
-    rows = [
-        [value for name, value in msgspec.structs.asdict(callback).items() if name not in new]
-        for callback in reversed(callbacks)
-    ]
-    first = old_schema(tmp_path / "tidings.db", 1)
-    with first:
-        first.execute("INSERT INTO accounts VALUES (?, 'first', 'token', ?, 1, '[\"US\"]')", (ACCOUNT, NOON))
-        first.executemany("INSERT INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-    first.close()
-
-    store = SqliteStore(tmp_path / "tidings.db")
-    await store.open()
-    try:
-        for message in messages:
-            kept = [one for one in callbacks if one.message_id == message.id]
-            assert await store.callbacks(message.id) == kept
-        account = Account(ACCOUNT, "first", "token", NOON, countries=("US",))
-        assert await store.accounts() == [account]
-        assert account.callbacks == CallbackOptions()
-        assert await store.subscriptions() == []
-        assert await store.owing() == [(HOST, ACCOUNT, Target.MESSAGE, 4)]
-
-        change = Change()
-        for message in messages:
-            change.messages.append(message)
-            change.standings.append(standing_of(message))
-            change.events.extend(an_event(message, number) for number in (1, 2, 3, 4))
-        await store.commit(change)
-        due = await store.due_callbacks(HOST, ACCOUNT, NOON + 1, 10)
-        assert [owed.callback for owed in due] == [one for one in callbacks if one.state in (OWED, RETRYING)]
-        given_up = await store.find_callbacks(ACCOUNT, CallbackFilter(states=(GIVEN_UP,)), 10)
-        assert given_up == [one for one in reversed(callbacks) if one.state is GIVEN_UP]
-    finally:
-        await store.close()
-
-
-async def test_a_database_of_the_second_schema_keeps_messages_and_its_senders_get_ids(tmp_path: Path) -> None:
-    messages = [a_message(NOON + at, body=f"number {at}", validity=60) for at in range(3)]
-    standings = [standing_of(message, status=Status.SENT, sent_at=NOON + 9, tries=2) for message in messages]
-    new = {"channel", "media", "service", "price", "extras"}
-    rows = [
-        [value for name, value in msgspec.structs.asdict(message).items() if name not in new]
-        + list(msgspec.structs.astuple(standing)[1:9])
-        for message, standing in zip(messages, standings, strict=True)
-    ]
-    second = old_schema(tmp_path / "tidings.db", 2)
-    with second:
-        second.execute(
-            "INSERT INTO accounts (id, name, auth_token, created_at, active) VALUES (?, 'second', 'token', ?, 1)",
-            (ACCOUNT, NOON),
-        )
-        second.executemany(f"INSERT INTO messages VALUES ({', '.join('?' * 20)})", rows)
-        second.executemany("INSERT INTO senders VALUES (?, ?, ?)", [("+1500", ACCOUNT, 10), ("ACME", ACCOUNT, 0)])
-    second.close()
-
-    store = SqliteStore(tmp_path / "tidings.db")
-    await store.open()
-    try:
-        expected = list(zip(messages, standings, strict=True))
-        assert await store.messages(ACCOUNT, MessageFilter(), 10) == expected[::-1]
-        assert await store.message(ACCOUNT, messages[0].id) == expected[0]
-        assert await store.accounts() == [Account(ACCOUNT, "second", "token", NOON)]
-        senders = await store.senders(ACCOUNT)
-        assert [(sender.address, sender.queue_limit) for sender in senders] == [("+1500", 10), ("ACME", 0)]
-        assert len({sender.id for sender in senders if from_any(sender.id) == sender.id}) == 2
-        for sender in senders:
-            assert sender.handling == Handling()
-            assert sender.created_at == sender.updated_at > 0
-            assert await store.sender_by_id(ACCOUNT, sender.id) == sender
-
-        late = a_message(extras={"tags": ["late"]})
-        moved = [msgspec.structs.replace(standing, status=Status.DELIVERED) for standing in standings]
-        await store.commit(a_change(messages=[late], standings=[standing_of(late), *moved]))
-        kept = await store.kept([message.id for message in (*messages, late)])
-        assert [kept[standing.id].standing for standing in moved] == moved
-        assert kept[late.id].message == late
-    finally:
-        await store.close()
 
 
 async def test_after_a_redaction_no_table_holds_the_text(tmp_path: Path) -> None:
@@ -185,7 +63,15 @@ def database() -> Iterator[sqlite3.Connection]:
 
 @pytest.mark.parametrize(
     ("table", "struct"),
-    [("callbacks", Callback), ("attempts", Attempt), ("replays", Replay), ("media", Medium)],
+    [
+        ("callbacks", Callback),
+        ("attempts", Attempt),
+        ("replays", Replay),
+        ("media", Medium),
+        ("opt_outs", OptOut),
+        ("inbound_parts", InboundPart),
+        ("arrivals", Arrival),
+    ],
 )
 def test_columns_stand_in_the_order_of_the_struct(
     database: sqlite3.Connection, table: str, struct: type[msgspec.Struct]
@@ -198,7 +84,7 @@ def plan(database: sqlite3.Connection, query: str) -> list[str]:
     """How SQLite reads each of a query's tables: "SEARCH callbacks USING INDEX …"."""
     parameters: defaultdict[str, Any] = defaultdict(lambda: None)
     steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL[query]}", parameters)]
-    made_up = ("SCAN json_each", "SCAN hosts", "SCAN heads", "SCAN CONSTANT ROW")
+    made_up = ("SCAN json_each", "SCAN hosts", "SCAN heads", "SCAN waiting", "SCAN CONSTANT ROW")
     reads = [step for step in steps if step.startswith(("SEARCH", "SCAN")) and not step.startswith(made_up)]
     return [step.replace("COVERING ", "") for step in reads]
 
@@ -236,6 +122,11 @@ OF_ACCOUNT = [
     "SEARCH m USING INDEX messages_of_account (account=? AND id>? AND id<?)",
     "SEARCH c USING PRIMARY KEY (message_id=?)",
 ]
+BY_ID = "SEARCH m USING INDEX sqlite_autoindex_messages_1 (id=?)"
+RESOURCE = "SEARCH resources USING INDEX sqlite_autoindex_resources_1 (id=?)"
+OF_GROUP = (
+    "INDEX sqlite_autoindex_inbound_parts_1 (carrier=? AND source=? AND destination=? AND reference=? AND parts=?)"
+)
 GIVEN_UP_ONES = ["SEARCH callbacks USING INDEX callbacks_given_up (account=? AND message_id>? AND message_id<?)"]
 
 
@@ -277,6 +168,52 @@ GIVEN_UP_ONES = ["SEARCH callbacks USING INDEX callbacks_given_up (account=? AND
         ("sender_by_id", ["SEARCH senders USING INDEX senders_by_id (account=? AND id=?)"]),
         ("resources", ["SEARCH resources USING INDEX resources_of_account (account=? AND kind=?)"]),
         ("resources_of_parent", ["SEARCH resources USING INDEX resources_of_parent (parent=?)"]),
+        (
+            "due_messages",
+            ["SEARCH messages USING INDEX messages_due (carrier=? AND account=? AND sender=? AND due_at<?)"],
+        ),
+        (
+            "next_due",
+            ["SEARCH messages USING INDEX messages_due (carrier=? AND account=? AND sender=? AND due_at>?)"],
+        ),
+        (
+            "queues",
+            [
+                "SEARCH messages USING INDEX messages_due (carrier>?)",  # the first one
+                BY_ID,
+                "SEARCH n USING INDEX messages_due (carrier=? AND account=? AND sender>?)",  # the next one
+                "SEARCH n USING INDEX messages_due (carrier=? AND account>?)",
+                "SEARCH n USING INDEX messages_due (carrier>?)",
+                BY_ID,
+            ],
+        ),
+        ("waiting_segments", ["SEARCH messages USING INDEX messages_due (carrier>?)"]),
+        ("expired", ["SEARCH messages USING INDEX messages_expiring (<expr><?)"]),
+        ("next_expiry", ["SEARCH messages USING INDEX messages_expiring (<expr>>?)"]),
+        ("due_scheduled", ["SEARCH messages USING INDEX messages_scheduled (due_at<?)"]),
+        ("next_scheduled", ["SEARCH messages USING INDEX messages_scheduled (due_at>?)"]),
+        (
+            "opt_outs",
+            [
+                "SEARCH opt_outs USING PRIMARY KEY "
+                "(account=? AND (scope,recipient)>(?,?) AND (scope,recipient)<(?,?))"
+            ],
+        ),
+        (
+            "opt_outs_of_recipient",
+            ["SEARCH opt_outs USING INDEX opt_outs_of_recipient (account=? AND recipient=? AND scope>?)"],
+        ),
+        ("inbound_parts", [f"SEARCH inbound_parts USING {OF_GROUP}"]),
+        (
+            "stale_parts",
+            ["SEARCH p USING INDEX inbound_parts_by_age (received_at<?)", f"SEARCH e USING {OF_GROUP}"],
+        ),
+        ("oldest_part", ["SEARCH inbound_parts USING INDEX inbound_parts_by_age"]),
+        ("drop_arrivals", ["SEARCH arrivals USING INDEX arrivals_by_age (at<?)"]),
+        (
+            "drop_stickies_of_member",
+            ["SEARCH stickies USING PRIMARY KEY (service=?)", RESOURCE, RESOURCE],
+        ),
     ],
 )
 def test_lists_are_read_by_their_index(database: sqlite3.Connection, query: str, steps: list[str]) -> None:
@@ -284,7 +221,24 @@ def test_lists_are_read_by_their_index(database: sqlite3.Connection, query: str,
 
 
 @pytest.mark.parametrize(
-    "query", ["messages", "messages_to", "messages_from", "resources", "resources_of_parent", "media"]
+    "query",
+    [
+        "messages",
+        "messages_to",
+        "messages_from",
+        "resources",
+        "resources_of_parent",
+        "media",
+        "latest",
+        "due_messages",
+        "queues",
+        "expired",
+        "due_scheduled",
+        "opt_outs",
+        "opt_outs_of_recipient",
+        "inbound_parts",
+        "stale_parts",
+    ],
 )
 def test_lists_are_read_in_the_order_of_their_index(database: sqlite3.Connection, query: str) -> None:
     parameters: defaultdict[str, Any] = defaultdict(lambda: None)
@@ -302,3 +256,20 @@ def test_what_is_due_is_read_by_host_and_account_in_the_order_of_time(database: 
     steps = plan(database, "due_callbacks")
     assert steps[0] == "SEARCH h USING INDEX callbacks_owed (host=? AND account=? AND due_at<?)"
     assert not [step for step in steps if step.startswith("SCAN")]
+
+
+def test_what_is_scheduled_is_counted_without_a_look_at_the_messages(database: sqlite3.Connection) -> None:
+    steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {SQL['scheduled']}")]
+    assert steps[0] == "SCAN messages USING COVERING INDEX messages_scheduled"
+
+
+def test_a_message_pays_only_for_the_lists_that_every_one_is_in(database: sqlite3.Connection) -> None:
+    indexes = {name: partial for _, name, _, _, partial in database.execute("PRAGMA index_list (messages)")}
+    for_some = {name for name, partial in indexes.items() if partial}
+    assert for_some == {"messages_due", "messages_expiring", "messages_scheduled", "messages_redacted"}
+    assert indexes.keys() - for_some == {
+        "sqlite_autoindex_messages_1",
+        "messages_of_account",
+        "messages_by_recipient",
+        "messages_by_sender",
+    }

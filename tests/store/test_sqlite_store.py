@@ -120,7 +120,7 @@ async def test_a_scribe_that_dies_is_replaced_and_what_it_had_not_kept_is_said_s
     store = SqliteStore(path, apart=True)
     await store.open()
     try:
-        apart = store._scribe
+        apart = store._writer._scribe
         assert isinstance(apart, Apart) and apart._process is not None
         # Stopped, it takes what is handed over, and never answers.
         apart._process.send_signal(signal.SIGSTOP)

@@ -16,11 +16,13 @@ from tidings.lifecycle import Status
 from tidings.model import (
     Account,
     ApiKey,
+    Arrival,
     Attempt,
     Callback,
     CallbackState,
     Event,
     IdempotencyKey,
+    InboundPart,
     KeptReceipt,
     Medium,
     Message,
@@ -62,6 +64,8 @@ class Change:
 
     messages: list[Message] = _kind("messages")
     """New ones; each comes with its standing."""
+    chosen: list[tuple[str, str]] = _kind("chosen")
+    """(message id, sender): whom a message is from, that was kept without."""
     standings: list[Standing] = _kind("standings")
     """New or changed; the last one of a message wins. What was redacted or deleted stays so, whatever it says."""
     segments: list[Segment] = _kind("segments")
@@ -84,7 +88,13 @@ class Change:
     keys: list[IdempotencyKey] = _kind("keys")
     opt_outs: list[OptOut] = _kind("opt_outs")
     opt_ins: list[OptOut] = _kind("opt_ins")
-    """Opt-outs that are lifted."""
+    """Opt-outs that are lifted, by account, scope and recipient."""
+    parts: list[InboundPart] = _kind("parts")
+    """New; one that is there already stays as it is."""
+    joined: list[tuple[str, str, str, int, int]] = _kind("joined")
+    """`InboundPart.group` of the parts that go."""
+    arrivals: list[Arrival] = _kind("arrivals")
+    """New or changed; the last one of a carrier and digest wins."""
     media: list[Medium] = _kind("media")
     """New or changed; the last one of an id wins."""
     dropped_media: list[tuple[str]] = _kind("dropped_media")
@@ -214,17 +224,43 @@ class Store(Protocol):
 
     async def receipts(self, message_id: str) -> list[KeptReceipt]: ...
 
-    # --- work
-    async def due_messages(self, carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
-        """(id, due_at) of messages to hand to `carrier`, oldest due first."""
+    async def latest(self) -> int:
+        """The time of the last event that was kept; 0 where there is none."""
         ...
 
-    async def next_due(self, carrier: str, after: int) -> int | None:
-        """When the next message for `carrier` comes due, later than `after`."""
+    # --- work: a queue is what waits for one carrier from one sender of an account
+    async def due_messages(
+        self, carrier: str, account: str, sender: str, now: int, limit: int
+    ) -> list[tuple[str, int]]:
+        """(id, due_at) of messages of a queue, oldest due first."""
         ...
 
-    async def waiting_carriers(self) -> list[str]:
-        """Carriers that messages wait for."""
+    async def next_due(self, carrier: str, account: str, sender: str, after: int) -> int | None:
+        """When the next message of a queue comes due, later than `after`."""
+        ...
+
+    async def queues(self) -> list[tuple[str, str, str]]:
+        """(carrier, account, sender) of the queues that messages wait in, due or not."""
+        ...
+
+    async def expired(self, now: int, limit: int) -> list[str]:
+        """Ids of messages that wait in a queue with a validity of their own, which has ended; the first ended first."""
+        ...
+
+    async def next_expiry(self, after: int) -> int | None:
+        """When the next such validity ends, later than `after`."""
+        ...
+
+    async def due_scheduled(self, now: int, limit: int) -> list[tuple[str, int]]:
+        """(id, due_at) of scheduled messages whose time has come, oldest due first."""
+        ...
+
+    async def next_scheduled(self, after: int) -> int | None:
+        """When the next scheduled message comes due, later than `after`."""
+        ...
+
+    async def scheduled(self) -> dict[str, int]:
+        """Account → how many messages it has scheduled."""
         ...
 
     async def doubtful_segments(self, limit: int, after: tuple[str, int] = ("", 0)) -> list[tuple[str, int]]:
@@ -367,18 +403,46 @@ class Store(Protocol):
         ...
 
     async def drop_resource(self, account: str, id: str) -> bool:
-        """With what has it as its parent, and with its stickies. Returns whether there was one."""
+        """With what has it as its parent, and with its stickies; a member goes with the stickies of its service that
+        name it. Returns whether there was one."""
         ...
 
     async def sticky(self, service: str, recipient: str) -> str | None:
         """Whom a recipient hears from."""
         ...
 
-    async def opted_out_senders(self) -> list[tuple[str, str]]:
-        """(account, sender) that somebody has opted out of."""
+    async def opted_out_scopes(self) -> list[tuple[str, str]]:
+        """(account, scope) that somebody has opted out of."""
         ...
 
-    async def opted_out(self, account: str, sender: str, recipient: str) -> bool: ...
+    async def opted_out(self, account: str, scope: str, recipient: str) -> bool: ...
+
+    async def opt_outs(
+        self,
+        account: str,
+        scope: str | None,
+        recipient: str | None,
+        limit: int,
+        after: tuple[str, str] | None = None,
+    ) -> list[OptOut]:
+        """By scope and recipient; `after` is the pair that a page continues behind."""
+        ...
+
+    async def inbound_parts(self, group: tuple[str, str, str, int, int]) -> list[InboundPart]:
+        """In order."""
+        ...
+
+    async def stale_parts(self, before: int, limit: int) -> list[tuple[str, str, str, int, int]]:
+        """Groups of which the first part to come came before a time, oldest first."""
+        ...
+
+    async def oldest_part(self) -> int | None:
+        """When the part came that has waited longest for others."""
+        ...
+
+    async def arrival(self, carrier: str, digest: str) -> Arrival | None: ...
+
+    async def drop_arrivals(self, before: int) -> int: ...
 
     async def idempotency_key(self, account: str, key: str) -> IdempotencyKey | None: ...
 

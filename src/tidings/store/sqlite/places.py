@@ -24,6 +24,8 @@ KEY: Final = len(CallbackKey._fields)
 
 _AFTER_ALL: Final = "g"
 """Sorts after every id."""
+_LAST_TEXT: Final = "\U0010ffff"
+"""Sorts after every address as well."""
 _FOR_EVER: Final = 2**63 - 1
 """SQLite's last integer."""
 _OUTSTANDING: Final = frozenset({CallbackState.OWED, CallbackState.RETRYING})
@@ -105,3 +107,24 @@ def made(since: int, until: int, before: str | None) -> dict[str, Any]:
         "floor": ids.floor_id(since - STEP),
         "before": min(before or _AFTER_ALL, ids.floor_id(until + STEP)),
     }
+
+
+def opt_outs(
+    account: str, scope: str | None, recipient: str | None, after: tuple[str, str] | None
+) -> tuple[str, dict[str, Any]]:
+    """The query that lists opt-outs, and its parameters, less the limit. Its bounds are pairs of scope and
+    recipient, both included."""
+    first = (scope or "", recipient or "")
+    last = (_LAST_TEXT if scope is None else scope, _LAST_TEXT if recipient is None else recipient)
+    if after is not None:
+        # Nothing sorts between a text and the same with a NUL.
+        first = max(first, (after[0], after[1] + "\0"))
+    bounds = {
+        "account": account,
+        "recipient": recipient,
+        "first_scope": first[0],
+        "first_recipient": first[1],
+        "last_scope": last[0],
+        "last_recipient": last[1],
+    }
+    return "opt_outs_of_recipient" if scope is None and recipient is not None else "opt_outs", bounds

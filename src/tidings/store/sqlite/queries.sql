@@ -1,111 +1,8 @@
--- Every query has a name and lives here or in callbacks.sql. {message} stands for the columns of a Message, in the order
--- of its fields, {m.message} for the same with `m.` before each (`statements` tells which structs have such a name).
+-- What reads messages, what is to be done and what is arranged, and the few changes that come alone.
 --
--- The first ones keep batches: run once for each row, whose values are those of its struct in order (tidings.model);
--- `statements` tells in which order they are run. The scribe takes the whole batch back where one fails: OR FAIL spares
--- SQLite the journal to take back only that one.
-
--- name: insert_idempotency_keys
-INSERT OR FAIL INTO idempotency_keys VALUES (?, ?, ?, ?, ?)
-
--- name: insert_messages
-INSERT OR FAIL INTO messages ({message}, status, events, updated_at, error, sent_at, carrier, due_at, tries)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: update_standings
-UPDATE messages
-   SET (status, events, updated_at, error, sent_at, carrier, due_at, tries) = (?, ?, ?, ?, ?, ?, ?, ?)
- WHERE id = ?
-
--- name: take_away
-UPDATE messages
-   SET (redacted_at, deleted_at) = (coalesce(?, redacted_at), coalesce(?, deleted_at))
- WHERE id = ?
-
--- name: recut_segments
-DELETE FROM segments WHERE message_id = ? AND part > ?
-
--- name: upsert_segments
-INSERT OR FAIL INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (message_id, part) DO UPDATE
-   SET (state, carrier, carrier_id, carrier_key, error, submitted_at, answered_at, settled_at) =
-       (excluded.state, excluded.carrier, excluded.carrier_id, excluded.carrier_key, excluded.error,
-        excluded.submitted_at, excluded.answered_at, excluded.settled_at)
-
--- name: append_events
-INSERT OR FAIL INTO events ({event})
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: insert_receipts
-INSERT OR FAIL INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?)
-
--- name: park_receipts
-INSERT OR IGNORE INTO parked VALUES (?, ?, ?, ?)
-
--- name: match_receipts
-UPDATE receipts SET (message_id, part) = (?, ?) WHERE id = ?
-
--- name: unpark_receipts
-DELETE FROM parked WHERE receipt_id = ?
-
--- name: insert_callbacks
-INSERT OR FAIL INTO callbacks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: update_callbacks
-UPDATE callbacks
-   SET (host, state, owed_since, due_at, attempts, response, error, done_at, replay) = (?, ?, ?, ?, ?, ?, ?, ?, ?)
- WHERE message_id = ? AND number = ? AND target = ?
-
--- name: insert_attempts
-INSERT OR FAIL INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: upsert_replays
-INSERT OR FAIL INTO replays VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE
-   SET (requeued, cursor, ended_at) = (excluded.requeued, excluded.cursor, excluded.ended_at)
-
--- name: insert_opt_outs
-INSERT OR REPLACE INTO opt_outs VALUES (?, ?, ?, ?, ?)
-
--- name: lift_opt_outs
-DELETE FROM opt_outs WHERE account = ? AND sender = ? AND recipient = ?
-
--- name: upsert_media
-INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-
--- name: drop_media
-DELETE FROM media WHERE id = ?
-
--- name: drop_contents
-DELETE FROM media_contents WHERE medium = ?
-
--- name: upsert_stickies
-INSERT OR REPLACE INTO stickies VALUES (?, ?, ?)
-
--- name: redact_messages
-UPDATE messages SET body = '' WHERE id = ?
-
--- name: redact_events
-UPDATE events SET detail = json_remove(detail, '$.raw', '$.text') WHERE message_id = ?
-
--- name: redact_receipts
-UPDATE receipts SET (raw, receipt) = ('', json_remove(receipt, '$.raw', '$.text')) WHERE message_id = ?
-
--- name: redact_attempts
-UPDATE attempts SET (body, response_body) = ('', '') WHERE message_id = ?
-
--- name: redact_queries
--- A redirect may have repeated the query, in its header and in what is told of it.
-UPDATE attempts
-   SET (url, response_headers, detail) =
-       (substr(url, 1, instr(url || '?', '?') - 1),
-        CASE WHEN instr(response_headers, '?') THEN '' ELSE response_headers END,
-        CASE WHEN instr(detail, '?') THEN '' ELSE detail END)
- WHERE message_id = ? AND method = 'GET'
-
--- name: redacted
-SELECT id FROM messages INDEXED BY messages_redacted
- WHERE redacted_at IS NOT NULL AND id IN (SELECT value FROM json_each(:ids));
+-- Every query has a name and lives here, in batches.sql or in callbacks.sql. {message} stands for the columns of a
+-- Message, in the order of its fields, {m.message} for the same with `m.` before each (`statements` tells which structs
+-- have such a name).
 
 -- name: message
 SELECT {message}, {standing}
@@ -199,17 +96,63 @@ SELECT {receipt}
  WHERE message_id = :message_id
  ORDER BY received_at, id;
 
+-- name: latest
+SELECT at FROM events ORDER BY cursor DESC LIMIT 1;
+
 -- name: due_messages
-SELECT id, due_at FROM messages
- WHERE carrier = :carrier AND due_at <= :now
+SELECT id, due_at FROM messages INDEXED BY messages_due
+ WHERE carrier = :carrier AND account = :account AND sender = :sender AND due_at <= :now
  ORDER BY due_at, id
  LIMIT :limit;
 
 -- name: next_due
-SELECT min(due_at) FROM messages WHERE carrier = :carrier AND due_at > :after;
+SELECT min(due_at) FROM messages INDEXED BY messages_due
+ WHERE carrier = :carrier AND account = :account AND sender = :sender AND due_at > :after;
 
--- name: waiting_carriers
-SELECT DISTINCT carrier FROM messages WHERE due_at IS NOT NULL;
+-- name: queues
+-- From the first message of each to that of the next one, however many wait in between.
+WITH RECURSIVE heads (id) AS (
+  SELECT (SELECT id FROM messages INDEXED BY messages_due
+           WHERE carrier IS NOT NULL AND due_at IS NOT NULL
+           ORDER BY carrier, account, sender LIMIT 1)
+   UNION ALL
+  SELECT coalesce((SELECT n.id FROM messages n INDEXED BY messages_due
+                    WHERE n.carrier = m.carrier AND n.account = m.account AND n.sender > m.sender
+                      AND n.due_at IS NOT NULL
+                    ORDER BY n.sender LIMIT 1),
+                  (SELECT n.id FROM messages n INDEXED BY messages_due
+                    WHERE n.carrier = m.carrier AND n.account > m.account AND n.due_at IS NOT NULL
+                    ORDER BY n.account, n.sender LIMIT 1),
+                  (SELECT n.id FROM messages n INDEXED BY messages_due
+                    WHERE n.carrier > m.carrier AND n.due_at IS NOT NULL
+                    ORDER BY n.carrier, n.account, n.sender LIMIT 1))
+    FROM heads JOIN messages m ON m.id = heads.id
+)
+SELECT m.carrier, m.account, m.sender FROM heads JOIN messages m ON m.id = heads.id;
+
+-- name: expired
+SELECT id FROM messages INDEXED BY messages_expiring
+ WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status = 'queued'
+   AND coalesce(send_at, created_at) + validity * 1000000 <= :now
+ ORDER BY coalesce(send_at, created_at) + validity * 1000000, id
+ LIMIT :limit;
+
+-- name: next_expiry
+SELECT min(coalesce(send_at, created_at) + validity * 1000000) FROM messages INDEXED BY messages_expiring
+ WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status = 'queued'
+   AND coalesce(send_at, created_at) + validity * 1000000 > :after;
+
+-- name: due_scheduled
+SELECT id, due_at FROM messages INDEXED BY messages_scheduled
+ WHERE status = 'scheduled' AND due_at <= :now
+ ORDER BY due_at, id
+ LIMIT :limit;
+
+-- name: next_scheduled
+SELECT min(due_at) FROM messages INDEXED BY messages_scheduled WHERE status = 'scheduled' AND due_at > :after;
+
+-- name: scheduled
+SELECT account, count(*) FROM messages INDEXED BY messages_scheduled WHERE status = 'scheduled' GROUP BY account;
 
 -- name: doubtful_segments
 SELECT message_id, part FROM segments
@@ -218,9 +161,13 @@ SELECT message_id, part FROM segments
  LIMIT :limit;
 
 -- name: waiting_segments
-SELECT account, sender, sum(segments) FROM messages
- WHERE due_at IS NOT NULL AND status = 'queued'
- GROUP BY account, sender;
+-- Queue by queue, as they lie; then what waits for several carriers is put together.
+WITH waiting (account, sender, segments) AS (
+  SELECT account, sender, sum(segments) FROM messages INDEXED BY messages_due
+   WHERE carrier IS NOT NULL AND due_at IS NOT NULL AND status = 'queued'
+   GROUP BY carrier, account, sender
+)
+SELECT account, sender, sum(segments) FROM waiting GROUP BY account, sender;
 
 -- name: open_segments
 SELECT s.message_id, s.part
@@ -257,11 +204,13 @@ DELETE FROM parked WHERE received_at < :before;
 -- name: put_account
 INSERT INTO accounts ({account})
 VALUES (:id, :name, :auth_token, :created_at, :active, :countries, :previous_token, :previous_until, :callbacks,
-        :signing_key, :dialects)
+        :signing_key, :dialects, :test, :short_code_country)
     ON CONFLICT (id) DO UPDATE
-   SET (name, auth_token, active, countries, previous_token, previous_until, callbacks, signing_key, dialects) =
+   SET (name, auth_token, active, countries, previous_token, previous_until, callbacks, signing_key, dialects, test,
+        short_code_country) =
        (excluded.name, excluded.auth_token, excluded.active, excluded.countries, excluded.previous_token,
-        excluded.previous_until, excluded.callbacks, excluded.signing_key, excluded.dialects);
+        excluded.previous_until, excluded.callbacks, excluded.signing_key, excluded.dialects, excluded.test,
+        excluded.short_code_country);
 
 -- name: account
 SELECT {account}
@@ -327,20 +276,66 @@ SELECT data FROM resources INDEXED BY resources_of_parent
  WHERE parent = :parent AND account = :account AND kind = :kind
  ORDER BY created_at, id;
 
+-- name: drop_stickies_of_service
+DELETE FROM stickies WHERE service IN (SELECT id FROM resources WHERE id = :id AND account = :account);
+
+-- name: drop_stickies_of_member
+DELETE FROM stickies
+ WHERE (service, sender) IN (SELECT parent, json_extract(data, '$.address') FROM resources
+                              WHERE id = :id AND account = :account AND kind = 'member');
+
 -- name: drop_resource
 DELETE FROM resources WHERE id = :id AND account = :account;
-
--- name: drop_stickies
-DELETE FROM stickies WHERE service = :service;
 
 -- name: sticky
 SELECT sender FROM stickies WHERE service = :service AND recipient = :recipient;
 
--- name: opted_out_senders
-SELECT DISTINCT account, sender FROM opt_outs;
+-- name: opted_out_scopes
+SELECT DISTINCT account, scope FROM opt_outs;
 
 -- name: opted_out
-SELECT 1 FROM opt_outs WHERE account = :account AND sender = :sender AND recipient = :recipient;
+SELECT 1 FROM opt_outs WHERE account = :account AND scope = :scope AND recipient = :recipient;
+
+-- name: opt_outs
+SELECT {opt_out} FROM opt_outs
+ WHERE account = :account
+   AND (scope, recipient) >= (:first_scope, :first_recipient)
+   AND (scope, recipient) <= (:last_scope, :last_recipient)
+ ORDER BY scope, recipient
+ LIMIT :limit;
+
+-- name: opt_outs_of_recipient
+SELECT {opt_out} FROM opt_outs INDEXED BY opt_outs_of_recipient
+ WHERE account = :account AND recipient = :recipient
+   AND (scope, recipient) >= (:first_scope, :first_recipient)
+ ORDER BY scope
+ LIMIT :limit;
+
+-- name: inbound_parts
+SELECT {inbound_part} FROM inbound_parts
+ WHERE carrier = :carrier AND source = :source AND destination = :destination AND reference = :reference
+   AND parts = :parts
+ ORDER BY part;
+
+-- name: stale_parts
+SELECT carrier, source, destination, reference, parts
+  FROM inbound_parts p INDEXED BY inbound_parts_by_age
+ WHERE received_at < :before
+   AND NOT EXISTS (SELECT 1 FROM inbound_parts e
+                    WHERE e.carrier = p.carrier AND e.source = p.source AND e.destination = p.destination
+                      AND e.reference = p.reference AND e.parts = p.parts
+                      AND (e.received_at, e.rowid) < (p.received_at, p.rowid))
+ ORDER BY received_at, rowid
+ LIMIT :limit;
+
+-- name: oldest_part
+SELECT min(received_at) FROM inbound_parts;
+
+-- name: arrival
+SELECT {arrival} FROM arrivals WHERE carrier = :carrier AND digest = :digest;
+
+-- name: drop_arrivals
+DELETE FROM arrivals WHERE at < :before;
 
 -- name: idempotency_key
 SELECT account, key, digest, message_id, created_at FROM idempotency_keys WHERE account = :account AND key = :key;

@@ -73,6 +73,7 @@ def account(row: Sequence[Any]) -> Account:
         **fields
         | {
             "active": bool(fields["active"]),
+            "test": bool(fields["test"]),
             "countries": _names(fields["countries"]),
             "callbacks": _options.decode(fields["callbacks"]),
             "dialects": _names(fields["dialects"]),

@@ -11,8 +11,9 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -40,11 +41,12 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True, array_like=True):
-    """One thing to do: keep `rows`, or run `query`, or neither: open, or carry the log over."""
+    """One thing to do: keep `rows`, or run `queries`, or neither: open, or carry the log over."""
 
     act: str
     rows: dict[str, Rows] = {}
-    query: str = ""
+    queries: tuple[str, ...] = ()
+    """By name; in one transaction, all with the same parameters."""
     parameters: dict[str, Any] = {}
     afresh: bool = False
     """Keep these though what stood before them failed."""
@@ -55,7 +57,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     """Name of the `StoreError` it ended with; "" where it went well."""
     detail: str = ""
     count: int = 0
-    """Rows that a query changed."""
+    """Rows that the last query changed."""
 
     def checked(self) -> int:
         """The count; raises the fault."""
@@ -89,7 +91,7 @@ class Scribe:
                     self._keep(command.rows)
                     self._fenced = False
                 case "change":
-                    return Reply(count=self._opened().execute(SQL[command.query], command.parameters).rowcount)
+                    return Reply(count=self._change(command.queries, command.parameters))
                 case "carry over":
                     self._opened().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         except StoreError as error:
@@ -120,32 +122,34 @@ class Scribe:
         connection.execute(f"PRAGMA cache_size = -{CACHE}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see SqliteStore._carry_over
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see Writer._carry_over
         migrate(connection)
         self._connection = connection
         return connection
 
+    def _change(self, queries: tuple[str, ...], parameters: dict[str, Any]) -> int:
+        connection = self._opened()
+        with _transaction(connection):
+            counts = [connection.execute(SQL[query], parameters).rowcount for query in queries]
+        return counts[-1]
+
     def _keep(self, kept: dict[str, Rows]) -> None:
         connection = self._opened()
-        connection.execute("BEGIN IMMEDIATE")
         try:
-            kept["redacted"] = [*kept.get("redacted", ()), *self._redacted_before(connection, kept)]
-            for kind, statements in KEEP.items():
-                rows = kept.get(kind)
-                if not rows:
-                    continue
-                if kind in JSON:
-                    place = JSON[kind]
-                    for row in rows:
-                        row[place] = self._encode(row[place]).decode()
-                for query, values in statements:
-                    _execute(connection, query, rows if values is None else list(map(values, rows)))
-            connection.execute("COMMIT")
-        except BaseException as error:
-            connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.IntegrityError):
-                raise (KeyTaken if "idempotency_keys" in str(error) else Contradiction)(str(error)) from error
-            raise
+            with _transaction(connection):
+                kept["redacted"] = [*kept.get("redacted", ()), *self._redacted_before(connection, kept)]
+                for kind, statements in KEEP.items():
+                    rows = kept.get(kind)
+                    if not rows:
+                        continue
+                    if kind in JSON:
+                        place = JSON[kind]
+                        for row in rows:
+                            row[place] = self._encode(row[place]).decode()
+                    for query, values in statements:
+                        _execute(connection, query, rows if values is None else list(map(values, rows)))
+        except sqlite3.IntegrityError as error:
+            raise (KeyTaken if "idempotency_keys" in str(error) else Contradiction)(str(error)) from error
 
     def _redacted_before(self, connection: sqlite3.Connection, kept: dict[str, Rows]) -> Rows:
         """(id,) of messages whose text is gone, and comes back with what is kept now."""
@@ -153,6 +157,19 @@ class Scribe:
         if not told:
             return []
         return connection.execute(SQL["redacted"], {"ids": self._encode(list(told)).decode()}).fetchall()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is done in it, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite takes some back by itself
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _execute(connection: sqlite3.Connection, query: str, rows: Rows) -> None:

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from importlib.resources import files
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from msgspec.structs import astuple
@@ -17,11 +17,14 @@ Rows = list[Any]
 
 COLUMNS: Final = {
     "account": model.Account.__struct_fields__,
+    "arrival": model.Arrival.__struct_fields__,
     "attempt": model.Attempt.__struct_fields__,
     "callback": model.Callback.__struct_fields__,
     "event": model.Event.__struct_fields__,
+    "inbound_part": model.InboundPart.__struct_fields__,
     "medium": model.Medium.__struct_fields__,
     "message": model.Message.__struct_fields__,
+    "opt_out": model.OptOut.__struct_fields__,
     "receipt": model.KeptReceipt.__struct_fields__,
     "segment": model.Segment.__struct_fields__,
     "sender": Sender.__struct_fields__,
@@ -46,7 +49,7 @@ def _repeated(insert: str) -> str:
     return re.sub(r"VALUES (\(.+?\))", lambda values: "VALUES " + ", ".join([values[1]] * AT_ONCE), insert)
 
 
-SQL: Final = _load("queries.sql") | _load("callbacks.sql")
+SQL: Final = _load("batches.sql") | _load("queries.sql") | _load("callbacks.sql")
 
 AT_ONCE: Final = 8
 """Rows that are inserted by one statement, which costs a third less than as many statements."""
@@ -56,6 +59,7 @@ INSERTS: Final = {name: _repeated(text) for name, text in SQL.items() if "VALUES
 KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "keys": (("insert_idempotency_keys", None),),
     "messages": (("insert_messages", None),),
+    "chosen": (("choose_senders", itemgetter(1, 0)),),
     "standings": (("update_standings", itemgetter(1, 2, 3, 4, 5, 6, 7, 8, 0)),),
     "taken_away": (("take_away", itemgetter(1, 2, 0)),),
     "recut": (("recut_segments", None),),
@@ -68,8 +72,11 @@ KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     "outcomes": (("update_callbacks", itemgetter(4, 5, 7, 8, 9, 10, 11, 12, 13, 0, 1, 2)),),
     "attempts": (("insert_attempts", None),),
     "replays": (("upsert_replays", None),),
-    "opt_outs": (("insert_opt_outs", None),),
     "opt_ins": (("lift_opt_outs", itemgetter(slice(3))),),
+    "opt_outs": (("insert_opt_outs", None),),
+    "joined": (("join_parts", None),),
+    "parts": (("insert_parts", None),),
+    "arrivals": (("upsert_arrivals", None),),
     "media": (("upsert_media", None),),
     "dropped_media": (("drop_media", None), ("drop_contents", None)),
     "stickies": (("upsert_stickies", None),),
@@ -82,7 +89,8 @@ KEEP: Final[dict[str, tuple[tuple[str, Callable[[Any], Any] | None], ...]]] = {
     ),
 }
 """Kind of row → the statements that keep it, and which of its values each takes, in which order (None: all).
-They are kept in this order: what others refer to before those, what takes away last."""
+They are kept in this order: what others refer to before those, what takes away last; but what takes away what may
+come anew (`UNDONE`) before that. Whom a message is from comes before it takes its place in a queue."""
 
 JSON: Final = {
     "messages": COLUMNS["message"].index("extras"),
@@ -99,6 +107,14 @@ TELLING: Final = {
 }
 """Kinds of row that may hold the text of a message that is kept already → the place of its id."""
 
+_pair = attrgetter("account", "scope", "recipient")
+UNDONE: Final[tuple[tuple[str, Callable[[Any], Any], str, Callable[[Any], Any]], ...]] = (
+    ("opt_outs", _pair, "opt_ins", _pair),
+    ("parts", attrgetter("group"), "joined", tuple),
+)
+"""Kind of row, what names one; kind that undoes it, what that names. Either may follow the other in a batch."""
+
+_SENDER: Final = COLUMNS["message"].index("sender")
 _STANDING: Final = model.Standing.__struct_fields__.index("redacted_at")
 """How many values of a standing a message's row begins with; what is taken away is kept apart."""
 
@@ -109,6 +125,9 @@ def gather(changes: Sequence[Change]) -> dict[str, Rows]:
     for change in changes:
         for kind, rows in change.rows.items():
             gathered[kind] += rows
+    for kind, named, undoing, undone in UNDONE:
+        if kind in gathered and undoing in gathered:
+            gathered[kind] = _left(changes, kind, named, undoing, undone)
     # Within a batch, earlier words on where something stands are already history.
     segments = {(segment.message_id, segment.part): segment for segment in gathered["segments"]}
     standings = {standing.id: standing for standing in gathered["standings"]}
@@ -122,9 +141,25 @@ def gather(changes: Sequence[Change]) -> dict[str, Rows]:
     messages = [
         [*astuple(message), *astuple(standings.pop(message.id))[1:_STANDING]] for message in gathered["messages"]
     ]
+    chosen = dict(gathered["chosen"])
+    for row in messages if chosen else ():
+        row[_SENDER] = chosen.pop(row[0], row[_SENDER])
     return gathered | {
         "messages": messages,
+        "chosen": list(chosen.items()),
         "standings": list(standings.values()),
         "taken_away": taken_away,
         "segments": list(segments.values()),
     }
+
+
+def _left(
+    changes: Sequence[Change], kind: str, named: Callable[[Any], Any], undoing: str, undone: Callable[[Any], Any]
+) -> Rows:
+    """The rows of a kind that nothing of their own change or of a later one undoes."""
+    gone: set[Any] = set()
+    left: Rows = []
+    for change in reversed(changes):
+        gone.update(map(undone, change.rows.get(undoing, ())))
+        left[:0] = [row for row in change.rows.get(kind, ()) if named(row) not in gone]
+    return left

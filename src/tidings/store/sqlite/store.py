@@ -1,31 +1,32 @@
 """The embedded store: one SQLite file in WAL mode, every commit fsynced, one hand that writes.
 
-See `readers` for how it is read, `scribe` and `statements` for how batches are written.
+See `readers` for how it is read, `writer`, `scribe` and `statements` for how batches are written.
 """
 
-import asyncio
 import json
 from asyncio import Future
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from tidings import ids
-from tidings.apart import Apart
 from tidings.arranged import Resource, Sender
 from tidings.model import (
     Account,
     ApiKey,
+    Arrival,
     Attempt,
     Callback,
     CallbackState,
     Event,
     IdempotencyKey,
+    InboundPart,
     KeptReceipt,
     Medium,
     Message,
+    OptOut,
     Replay,
     Segment,
     Standing,
@@ -35,21 +36,15 @@ from tidings.store.base import (
     CallbackFilter,
     CallbackKey,
     Change,
-    Contradiction,
     FeedEvent,
     Kept,
     MessageFilter,
     OwedCallback,
     R,
-    StoreError,
 )
-from tidings.store.group_commit import GroupCommit
-from tidings.store.sqlite import places, rows, scribe
+from tidings.store.sqlite import places, rows
 from tidings.store.sqlite.readers import Readers
-from tidings.store.sqlite.statements import gather
-
-CHECKPOINT_EVERY: Final = 5000
-"""Changes after which the write-ahead log is carried over into the database: some 20 MiB of it."""
+from tidings.store.sqlite.writer import Writer
 
 
 class SqliteStore:
@@ -57,68 +52,21 @@ class SqliteStore:
 
     def __init__(self, path: Path, *, apart: bool = False) -> None:
         """`apart`: for a gateway, with the scribe in a process of its own, and no other gateway on this file."""
-        terms = scribe.Terms(str(path), alone=apart)
-        self._scribe: scribe.Writing = (
-            Apart(scribe.MODULE, terms, scribe.Reply, patient=False) if apart else scribe.InThread(terms)
-        )
         self._readers = Readers(path)
-        self._group: GroupCommit | None = None
-        self._since_checkpoint = 0
-        self._checkpoint: asyncio.Task[None] | None = None
+        self._writer = Writer(path, self._readers, apart=apart)
+        self._change = self._writer.change
 
-    # --- life
     async def open(self) -> None:
-        await self._scribe.start()
-        try:
-            await self._ask(scribe.Command("open"))
-        except StoreError:
-            await self._scribe.stop()
-            raise
+        await self._writer.open()
         self._readers.open()
-        self._group = GroupCommit(self._write)
 
     async def close(self) -> None:
-        if self._group is not None:
-            await self._group.close()
-        if self._checkpoint is not None:
-            await asyncio.gather(self._checkpoint, return_exceptions=True)
+        await self._writer.finish()
         await self._readers.close()
-        await self._scribe.stop()
+        await self._writer.close()
 
-    async def _ask(self, command: scribe.Command) -> int:
-        try:
-            reply = await self._scribe.ask(command)
-        except ConnectionError as error:
-            raise StoreError(str(error)) from error
-        except UnicodeEncodeError as error:
-            raise Contradiction(f"text that is no Unicode: {error}") from error
-        return reply.checked()
-
-    # --- writing
     def commit(self, change: Change) -> "Future[None]":
-        assert self._group is not None, "open() comes first"
-        return self._group.submit(change)
-
-    async def _write(self, changes: Sequence[Change], afresh: bool) -> None:
-        await self._ask(scribe.Command("keep", gather(changes), afresh=afresh))
-        self._since_checkpoint += len(changes)
-        if self._since_checkpoint >= CHECKPOINT_EVERY and (self._checkpoint is None or self._checkpoint.done()):
-            self._since_checkpoint = 0
-            self._checkpoint = asyncio.create_task(self._carry_over(), name="checkpoint")
-
-    async def _carry_over(self) -> None:
-        """Checkpoint the log, beside the commits and not in one of them, where all would wait for it.
-
-        Most of it happens on a reader's connection while the scribe goes on; the short rest on the scribe's, in
-        between two batches, so that the log is complete in the database and begins anew.
-        """
-        await self._readers.carry_over()
-        await self._ask(scribe.Command("carry over"))
-
-    async def _change(self, query: str, **parameters: Any) -> int:
-        """A write outside `commit`, for what is rare: accounts, keys, senders, housekeeping."""
-        self._readers.must_be_open()
-        return await self._ask(scribe.Command("change", query=query, parameters=parameters))
+        return self._writer.commit(change)
 
     # --- messages
     async def message(self, account: str, id: str, *, deleted: bool = False) -> tuple[Message, Standing] | None:
@@ -172,15 +120,38 @@ class SqliteStore:
             rows.receipt(row) for row in await self._readers.read("receipts_by_message", message_id=message_id)
         ]
 
+    async def latest(self) -> int:
+        found = self._readers.point("latest")
+        return int(found[0][0]) if found else 0
+
     # --- work
-    async def due_messages(self, carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
-        return await self._readers.read("due_messages", carrier=carrier, now=now, limit=limit)
+    async def due_messages(
+        self, carrier: str, account: str, sender: str, now: int, limit: int
+    ) -> list[tuple[str, int]]:
+        queue = {"carrier": carrier, "account": account, "sender": sender}
+        return await self._readers.read("due_messages", **queue, now=now, limit=limit)
 
-    async def next_due(self, carrier: str, after: int) -> int | None:
-        return _only(await self._readers.read("next_due", carrier=carrier, after=after))
+    async def next_due(self, carrier: str, account: str, sender: str, after: int) -> int | None:
+        queue = {"carrier": carrier, "account": account, "sender": sender}
+        return _only(await self._readers.read("next_due", **queue, after=after))
 
-    async def waiting_carriers(self) -> list[str]:
-        return [row[0] for row in await self._readers.read("waiting_carriers")]
+    async def queues(self) -> list[tuple[str, str, str]]:
+        return await self._readers.read("queues")
+
+    async def expired(self, now: int, limit: int) -> list[str]:
+        return [row[0] for row in await self._readers.read("expired", now=now, limit=limit)]
+
+    async def next_expiry(self, after: int) -> int | None:
+        return _only(await self._readers.read("next_expiry", after=after))
+
+    async def due_scheduled(self, now: int, limit: int) -> list[tuple[str, int]]:
+        return await self._readers.read("due_scheduled", now=now, limit=limit)
+
+    async def next_scheduled(self, after: int) -> int | None:
+        return _only(await self._readers.read("next_scheduled", after=after))
+
+    async def scheduled(self) -> dict[str, int]:
+        return dict(await self._readers.read("scheduled"))
 
     async def doubtful_segments(self, limit: int, after: tuple[str, int] = ("", 0)) -> list[tuple[str, int]]:
         return await self._readers.read("doubtful_segments", message_id=after[0], part=after[1], limit=limit)
@@ -311,8 +282,8 @@ class SqliteStore:
         await self._change("put_sender", **rows.of_sender(sender), new_id=ids.random_hex())
 
     async def configure_sender(self, address: str, account: str, queue_limit: int, now: int) -> None:
-        await self._change("take_sender", address=address, account=account)
         await self._change(
+            "take_sender",
             "configure_sender",
             address=address,
             account=account,
@@ -349,22 +320,50 @@ class SqliteStore:
         return [rows.resource(row[0], kind) for row in found]
 
     async def drop_resource(self, account: str, id: str) -> bool:
-        dropped = await self._change("drop_resource", account=account, id=id)
-        if dropped:
-            await self._change("drop_stickies", service=id)
-        return bool(dropped)
+        stickies = ("drop_stickies_of_service", "drop_stickies_of_member")
+        return bool(await self._change(*stickies, "drop_resource", account=account, id=id))
 
     async def sticky(self, service: str, recipient: str) -> str | None:
         found = self._readers.point("sticky", service=service, recipient=recipient)
         return str(found[0][0]) if found else None
 
-    # --- words and keys
-    async def opted_out_senders(self) -> list[tuple[str, str]]:
-        return await self._readers.read("opted_out_senders")
+    # --- opt-outs
+    async def opted_out_scopes(self) -> list[tuple[str, str]]:
+        return await self._readers.read("opted_out_scopes")
 
-    async def opted_out(self, account: str, sender: str, recipient: str) -> bool:
-        return bool(self._readers.point("opted_out", account=account, sender=sender, recipient=recipient))
+    async def opted_out(self, account: str, scope: str, recipient: str) -> bool:
+        return bool(self._readers.point("opted_out", account=account, scope=scope, recipient=recipient))
 
+    async def opt_outs(
+        self,
+        account: str,
+        scope: str | None,
+        recipient: str | None,
+        limit: int,
+        after: tuple[str, str] | None = None,
+    ) -> list[OptOut]:
+        query, bounds = places.opt_outs(account, scope, recipient, after)
+        return [OptOut(*row) for row in await self._readers.read(query, limit=limit, **bounds)]
+
+    # --- what comes in
+    async def inbound_parts(self, group: tuple[str, str, str, int, int]) -> list[InboundPart]:
+        named = dict(zip(("carrier", "source", "destination", "reference", "parts"), group, strict=True))
+        return [InboundPart(*row) for row in self._readers.point("inbound_parts", **named)]
+
+    async def stale_parts(self, before: int, limit: int) -> list[tuple[str, str, str, int, int]]:
+        return await self._readers.read("stale_parts", before=before, limit=limit)
+
+    async def oldest_part(self) -> int | None:
+        return _only(self._readers.point("oldest_part"))
+
+    async def arrival(self, carrier: str, digest: str) -> Arrival | None:
+        found = self._readers.point("arrival", carrier=carrier, digest=digest)
+        return Arrival(*found[0]) if found else None
+
+    async def drop_arrivals(self, before: int) -> int:
+        return await self._change("drop_arrivals", before=before)
+
+    # --- keys
     async def idempotency_key(self, account: str, key: str) -> IdempotencyKey | None:
         found = self._readers.point("idempotency_key", account=account, key=key)
         return IdempotencyKey(*found[0]) if found else None
