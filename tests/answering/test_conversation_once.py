@@ -137,9 +137,9 @@ async def test_stop_reaches_whoever_answers_and_the_reply_to_it_is_refused(
     (attempt,) = await line.attempts(message)
     assert attempt.error == 21610
     assert "opted out" in attempt.detail
-    assert await line.replies() == []
+    assert "are you sure?" not in await line.said(), "only the gateway itself answers them"
     await line.settled(await line.hears("START"))
-    assert await line.said() == ["are you sure?"]
+    assert (await line.said()).count("are you sure?") == 1
 
 
 async def test_an_account_that_is_not_active_sends_no_replies(line: "Line", desk: "Desk") -> None:
@@ -197,6 +197,6 @@ async def test_two_machines_that_answer_each_other_are_stopped_for_half_a_minute
     assert attempt.error == 14107
     await line.settled(await line.hears("me, too", source="+15551230009"))
     assert len(await line.replies()) == 16, "to another number it goes on"
-    line.bench.clock.wind(31)
+    line.bench.wind(31)
     await line.settled(await line.hears("Back again"))
     assert len(await line.replies()) == 17

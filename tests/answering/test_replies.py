@@ -8,7 +8,7 @@ import pytest
 from tidings.answering.effects import Replied, Reply
 from tidings.answering.replies import APART, MOST_IN_A_ROW, PAIRS, LoopGuard, Replies
 from tidings.callbacks.attempt import Telling
-from tidings.clock import SECOND
+from tidings.clock import SECOND, WindableClock
 from tidings.errors import Problem
 from tidings.gateway.submit import Submitted
 from tidings.lifecycle import Kind, Status
@@ -20,14 +20,6 @@ NOON = 1_790_000_000 * SECOND
 ACCOUNT = Account("0a" * 16, "", "token", 0)
 SOURCE = "https://user:secret@app.example.com/sms/in?a=1"
 HANDSET, NUMBER = "+15551230000", "+15005550006"
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.time = NOON
-
-    def now(self) -> int:
-        return self.time
 
 
 class Keys:
@@ -82,7 +74,7 @@ class Conversation:
         self.gateway = Taken()
         self.remarks: list[tuple[int | None, str]] = []
         store = cast(Store, Keys(*known))  # nothing else of a store is asked
-        guard = guard or LoopGuard(ManualClock())
+        guard = guard or LoopGuard(WindableClock(lambda: NOON))
         self.replies = Replies(
             telling, self.gateway.submit, store, guard, lambda code, text: self.remarks.append((code, text))
         )
@@ -188,12 +180,12 @@ async def test_a_repeated_reply_with_another_text_is_spoken_of(
 # --- machines that answer each other
 class Guarded:
     def __init__(self) -> None:
-        self.clock = ManualClock()
+        self.clock = WindableClock(lambda: NOON)
         self.guard = LoopGuard(self.clock)
 
     def sent(self, count: int, apart: int = 0) -> None:
         for _ in range(count):
-            self.clock.time += apart
+            self.clock.wind(apart)
             assert not self.guard.refuses(NUMBER, HANDSET)
             self.guard.sent(NUMBER, HANDSET)
 
@@ -201,9 +193,9 @@ class Guarded:
 def test_so_many_in_a_row_and_then_none_until_it_is_quiet_for_a_while() -> None:
     guarded = Guarded()
     guarded.sent(MOST_IN_A_ROW, APART - 1)
-    guarded.clock.time += APART - 1
+    guarded.clock.wind(APART - 1)
     assert guarded.guard.refuses(NUMBER, HANDSET)
-    guarded.clock.time += 1
+    guarded.clock.wind(1)
     guarded.sent(MOST_IN_A_ROW)
     assert guarded.guard.refuses(NUMBER, HANDSET)
 

@@ -16,18 +16,10 @@ from tidings.carriers.smpp import profile, receipt
 from tidings.carriers.smpp.link import Link
 from tidings.carriers.smpp.pdu import Bind, Command, DataSm, MessageIdResp, Pdu, QuerySm, ShortMessage, content
 from tidings.carriers.smpp.session import Role, State
-from tidings.clock import SECOND, Clock
+from tidings.clock import SECOND, AlarmClock, WindableClock
 
 NOON = 1_790_000_000 * SECOND
 PROFILE = profile.load("simulator")
-
-
-class WoundClock:
-    def __init__(self) -> None:
-        self.at = NOON
-
-    def now(self) -> int:
-        return self.at
 
 
 class Client:
@@ -95,10 +87,10 @@ class Client:
 
 
 class Bench:
-    """A simulated carrier, its clock, and clients to it."""
+    """A simulated carrier, its clock, which stands still until it is wound, and clients to it."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
-        self.clock = WoundClock()
+        self.clock = WindableClock(lambda: NOON)
         self._stack = stack
         self.seen: list[Submitted] = []
 
@@ -107,7 +99,7 @@ class Bench:
         scenario: str | Scenario = "",
         settings: Settings | None = None,
         tls: ssl.SSLContext | None = None,
-        clock: Clock | None = None,
+        clock: AlarmClock | None = None,
     ) -> "Bench":
         scenario = parse(scenario) if isinstance(scenario, str) else scenario
         self.smsc = Smsc(scenario, settings, clock=clock or self.clock, tls=tls, observe=self.seen.append)
@@ -116,8 +108,7 @@ class Bench:
         return self
 
     def wind(self, seconds: float) -> None:
-        self.clock.at += int(seconds * SECOND)
-        self.smsc.wake()
+        self.clock.wind(int(seconds * SECOND))
 
     async def connect(self, tls: ssl.SSLContext | None = None) -> Client:
         client = Client()

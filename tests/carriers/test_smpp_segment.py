@@ -140,6 +140,12 @@ def test_validity_is_a_relative_time(seconds: int | None, expected: str) -> None
     assert body.validity_period == expected
 
 
+@pytest.mark.parametrize(("wanted", "expected"), [(True, 0x11), (False, 0)])
+def test_a_receipt_is_asked_for_as_the_settings_say_where_one_is_wanted(wanted: bool, expected: int) -> None:
+    body, _ = segment.compose(submission("x", receipt=wanted), settings(registered_delivery=0x11))
+    assert body.registered_delivery == expected
+
+
 @given(st.text(st.sampled_from("ab €[é\nя😀e\u0301"), max_size=400), st.sampled_from(["udh8", "udh16", "sar"]))
 def test_every_part_fits_a_segment_and_together_they_are_the_body(words: str, mode: str) -> None:
     options: dict[str, Any] = {"long_messages": mode[:3]} | ({"udh_reference": 16} if mode == "udh16" else {})

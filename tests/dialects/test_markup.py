@@ -118,6 +118,19 @@ def test_an_empty_response_sends_nothing(dialect: str, kind: str, content: str) 
     assert played(dialect, document(content, kind)) == []
 
 
+def test_the_verb_of_old_is_a_message_for_twilio_only() -> None:
+    old = response('<Sms to="+1555" from="777" statusCallback="/status">Hi</Sms><Message>you</Message>')
+    assert played(TWILIO, old, SENT, SENT) == [Reply("Hi", (), "+1555", "777", "/status"), Reply("you")]
+    assert refused(COMPAT, old).code == 12200
+
+
+def test_the_verb_of_old_leads_on_as_a_message_does() -> None:
+    old = response('<Sms action="/next" method="GET">Hi</Sms><Message>never</Message>')
+    (_, asked) = played(TWILIO, old, SENT, response(""))
+    assert isinstance(asked, FetchDocument)
+    assert (asked.url, asked.method) == ("/next", "GET")
+
+
 def test_messages_are_sent_in_order_and_one_that_is_refused_stops_none() -> None:
     first = response("<Message>a</Message><Message>b</Message>")
     assert played(TWILIO, first, Replied(None, 21610), SENT) == [Reply("a"), Reply("b")]

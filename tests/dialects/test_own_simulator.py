@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tidings.carriers.base import Part
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.dialects.own_simulator import MAX_BODY, MAX_MEDIA_SIZE, parse_handset_message
 from tidings.errors import Problem
 
@@ -22,6 +23,13 @@ def test_a_message_is_read_with_all_that_goes_with_it() -> None:
     message = parse_handset_message(given)
     assert (message.source, message.destination, message.body) == ("+15551230200", "+15005550006", "Hi ☃")
     assert message.parts == [Part("image/png", b"bytes", "a.png"), Part("image/png", b"\0\xff", "")]
+
+
+def test_a_text_says_how_it_comes_in() -> None:
+    assert parse_handset_message(BARE).segments is None
+    assert parse_handset_message({**BARE, "segments": {}}).segments == Segmentation("udh8", ())
+    given = {**BARE, "segments": {"by": "sar", "order": [3, 1]}}
+    assert parse_handset_message(given).segments == Segmentation("sar", (3, 1))
 
 
 def test_addresses_alone_are_a_message() -> None:
@@ -54,6 +62,13 @@ def test_whoever_can_send_can_write(spelled: str, source: str) -> None:
             {**BARE, "media": [medium(content_type="image")]},
             f"Expected `str` matching regex {TYPE!r} - at `$.media[0].content_type`",
         ),
+        ({**BARE, "segments": {"by": "mail"}}, "Invalid enum value 'mail' - at `$.segments.by`"),
+        ({**BARE, "segments": {"order": ["1"]}}, "Expected `int`, got `str` - at `$.segments.order[0]`"),
+        (
+            {**BARE, "segments": {"order": [1] * 101}},
+            "Expected `array` of length <= 100 - at `$.segments.order`",
+        ),
+        ({**BARE, "media": [medium()], "segments": {}}, "a message with media has none"),
         ({**BARE, "from": "x@example.com"}, "not a number, short code or sender name"),
     ],
 )

@@ -10,11 +10,12 @@ import pytest
 from tidings.arranged import Sender
 from tidings.carriers.base import Carrier, InboundMedia, InboundSegment, Part, Receipt
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.carriers.simulator.mms import MmsSimulatorCarrier, MmsSimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import SystemClock
-from tidings.gateway.inbound import Inbound
+from tidings.gateway.inbound import Inbound, InboundSettings
 from tidings.model import Channel, Direction, Message
 from tidings.web import simulator
 
@@ -46,6 +47,10 @@ class Kept:
         await self._inbound.take_media(message)
 
 
+async def unanswered(message: Message, text: str) -> None:
+    raise AssertionError("nobody sends keywords here")
+
+
 @pytest.fixture
 def simulated(site: "Site") -> Iterator["Site"]:
     """The site with both simulated carriers behind it."""
@@ -54,7 +59,9 @@ def simulated(site: "Site") -> Iterator["Site"]:
     mms = MmsSimulatorCarrier(MmsSimulatorSettings(name="sim-mms"), clock)
     mms.serve_at(site.url)
     site.carriers |= {"sim": sms, "sim-mms": mms}
-    kept = Kept(Inbound(site.store, site.ledger, site.opt_outs, site.clock))
+    kept = Kept(
+        Inbound(site.store, site.ledger, site.opt_outs, site.services, site.clock, InboundSettings(), unanswered)
+    )
     for carrier in (sms, mms):
         site.run(carrier.start(kept))
     yield site
@@ -91,11 +98,33 @@ def test_a_text_comes_in_over_smpp_and_is_kept_when_that_is_answered(simulated: 
     assert event.detail["carrier"] == "sim"
 
 
-def test_a_long_text_is_as_many_messages_as_segments(simulated: "Site") -> None:
-    text = "x" * 160 + "y" * 160
-    ids = sent(simulated, body=text)["messages"]
-    assert len(ids) == 3
-    assert "".join(message(simulated, made).body for made in ids) == text
+LONG = "x" * 160 + "y" * 160
+"""Three segments."""
+
+
+@pytest.mark.parametrize("by", [None, "udh8", "udh16", "sar", "payload"])
+def test_a_long_text_is_one_message_however_it_comes_in(simulated: "Site", by: str | None) -> None:
+    (made,) = sent(simulated, body=LONG, segments=by and {"by": by})["messages"]
+    came = message(simulated, made)
+    assert (came.body, came.segments) == (LONG, 3)
+    (event, _) = simulated.run(simulated.store.events(made))
+    assert isinstance(event.detail["raw"], str) == (by == "payload")
+
+
+def test_segments_come_in_the_order_that_is_asked_for_and_what_is_left_out_is_missing(
+    simulated: "Site",
+) -> None:
+    assert sent(simulated, body=LONG, segments={"order": [3, 1, 3]})["messages"] == []
+    assert sent(simulated, body="meanwhile")["messages"] != []
+    simulated.clock.time += 1
+    told = sent(simulated, body=LONG, segments={"by": "sar", "order": [2, 3, 1, 1]})
+    assert [message(simulated, made).body for made in told["messages"]] == [LONG]
+
+
+def test_a_segment_that_there_is_not_cannot_come(simulated: "Site") -> None:
+    assert refused(simulated, 422, body=LONG, segments={"order": [1, 4]}).endswith(
+        "segments: the text has 3 segments, and no number 4"
+    )
 
 
 def test_what_came_before_is_not_told_of_again(simulated: "Site") -> None:
@@ -168,7 +197,15 @@ class Dead(SimulatorCarrier):
 
     failure: Exception | None = None
 
-    async def receive(self, source: str, destination: str, text: str, parts: Sequence[Part] = ()) -> None:
+    async def receive(
+        self,
+        source: str,
+        destination: str,
+        text: str,
+        parts: Sequence[Part] = (),
+        *,
+        how: Segmentation | None = None,
+    ) -> None:
         if self.failure:
             raise self.failure
         await asyncio.Event().wait()

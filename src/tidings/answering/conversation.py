@@ -192,6 +192,8 @@ class _Conversation:
             tuple((link(self._room.base_url, one), one.content_type or "", one.size or 0) for one in media),
             message.segments,
             message.created_at,
+            message.service,
+            message.extras.get("opt_out"),
         )
 
     # --- what a document says

@@ -121,3 +121,7 @@ class Inbound(msgspec.Struct, frozen=True):
     """(URL, content type, bytes)."""
     segments: int
     received_at: int
+    service: str | None = None
+    """The service that the number is in."""
+    opt_out: str | None = None
+    """How it was read where its service has keywords of its own: STOP, START or HELP."""

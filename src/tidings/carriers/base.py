@@ -44,6 +44,8 @@ class Submission(msgspec.Struct, frozen=True):
     """Seconds the carrier may go on trying; None leaves it to the carrier."""
     media: tuple[Part, ...] = ()
     """What goes with the text, in order; only carriers of `Channel.MMS` are given any."""
+    receipt: bool = True
+    """Whether the carrier is asked for one."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -153,6 +155,12 @@ class InboundSegment(msgspec.Struct, frozen=True):
     part: int
     parts: int
     raw: str
+    digest: str = ""
+    """SHA-256, hex, of what would be the same if the carrier delivered it again; "" where that cannot be told."""
+    connection: str = ""
+    """Which of the carrier's connections brought it; no two ever have the same name."""
+    live: frozenset[str] = frozenset()
+    """The connections of the carrier that are up: what came over one of these was acknowledged there or will be."""
 
 
 class InboundMedia(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tidings import phone
 from tidings.carriers.base import Part
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.errors import Problem
 
 MAX_TEXT: Final = 1600
@@ -37,6 +38,8 @@ class HandsetMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     destination: str = msgspec.field(name="to")
     body: Annotated[str, Meta(max_length=MAX_TEXT)] = ""
     media: Annotated[tuple[Medium, ...], Meta(max_length=MAX_MEDIA)] = ()
+    segments: Segmentation | None = None
+    """How a text comes in; None: as a handset would send it."""
 
     @property
     def parts(self) -> list[Part]:
@@ -51,6 +54,8 @@ def parse_handset_message(members: dict[str, Any]) -> HandsetMessage:
         raise Problem(20422, reason=str(error)) from None
     if sum(len(medium.content) for medium in given.media) > MAX_MEDIA_SIZE:
         raise Problem(20413, reason=f"media may have {MAX_MEDIA_SIZE} bytes together")
+    if given.media and given.segments:
+        raise Problem(20422, name="segments", reason="a message with media has none")
     source = _address(given.source)
     if phone.sender_kind(source) is None:
         raise Problem(20422, name="from", value=source, reason="not a number, short code or sender name")

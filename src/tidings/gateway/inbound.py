@@ -1,50 +1,133 @@
 """From what a handset sent to an inbound message, to the opt-out list where it said STOP, and to who answers it.
 
-A carrier may acknowledge what it brings once `take` or `take_media` returns. A segment of a long message is kept
-as a message of its own; its event says which part of how many it is (docs/limits.md). Who answers is said by the
-number's `Handling` as it stands when the message comes in: it is kept with the message.
+A carrier may acknowledge what it brings once `take` or `take_media` returns. What it brings again is known
+(`arrivals`), and the segments of a long message become one (`parts`).
+Who answers is said by the number or its service as they stand when the message comes in: it is kept with it.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from tidings import phone, text
-from tidings.arranged import Application, Handler, Handling, Sender
+from tidings.arranged import Application, Handler, Handling, Sender, Service
 from tidings.carriers.base import InboundMedia, InboundSegment
-from tidings.clock import Clock
+from tidings.clock import AlarmClock
+from tidings.gateway.arrivals import Arrivals
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.optout import OptOuts
+from tidings.gateway.parts import Parts, missing, part_of, text_of
+from tidings.gateway.services import Services
+from tidings.gateway.turns import Turns
 from tidings.ids import new_id, random_hex
 from tidings.lifecycle import Kind, Status
-from tidings.model import Channel, Direction, IdempotencyKey, Medium, Message, Standing
+from tidings.model import Channel, Direction, IdempotencyKey, InboundPart, Medium, Message, Standing
 from tidings.store.base import Change, KeyTaken, Store
+from tidings.text import Encoding
 
 log = logging.getLogger(__name__)
 
-_COMPLETE = Evidence(Kind.RECEIVED, {})
+INCOMPLETE: Final = 30009
+"""Twilio: a segment of an inbound message is missing."""
+
+
+class InboundSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    parts_wait: Annotated[int, Meta(ge=1)] = 600
+    """Seconds that the segments of a long message wait for those that are missing."""
+    missing_parts: Literal["deliver", "fail"] = "deliver"
+    """What becomes of a message of which a segment never came: what there is of it is received, with error 30009,
+    or it has failed with that error and nobody is asked to answer it."""
+    redelivery: Annotated[int, Meta(ge=0)] = 300
+    """Seconds within which what a carrier brings again, after it lost the connection that brought it first, is
+    known as the same message; 0: it never is."""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a handset sent, in however many segments."""
+
+    source: str
+    """The handset, as the carrier spells it."""
+    body: str
+    channel: Channel
+    encoding: Encoding
+    segments: int
+    detail: dict[str, Any]
+    """What the carrier brought, as evidence."""
+    missing: Sequence[int] = ()
+    """The segments that never came."""
+
+
+Confirm = Callable[[Message, str], Awaitable[None]]
+"""Sends a text to whoever sent a message."""
 
 
 class Inbound:
-    def __init__(self, store: Store, ledger: Ledger, opt_outs: OptOuts, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        opt_outs: OptOuts,
+        services: Services,
+        clock: AlarmClock,
+        settings: InboundSettings,
+        confirm: Confirm,
+    ) -> None:
+        """`confirm` sends what a handset that opted out, opted in or asked for help is answered."""
         self._store = store
-        self._opt_outs = opt_outs
         self._ledger = ledger
+        self._opt_outs = opt_outs
+        self._services = services
         self._clock = clock
+        self._settings = settings
+        self._confirm = confirm
+        self._turns = Turns()
+        self._arrivals = Arrivals(store, clock, settings.redelivery)
+        self._parts = Parts(store, clock, settings.parts_wait, self._join)
         self.counts: Counter[str] = Counter()
 
+    async def start(self) -> None:
+        """Take up the messages of which parts were still missing. Raises StoreError."""
+        await self._parts.start()
+
+    async def stop(self) -> None:
+        """To be called when no carrier brings anything any more."""
+        await self._parts.stop()
+
+    async def forget_old(self) -> int:
+        """Forget what cannot be brought again any more. Returns how much that was. Raises StoreError."""
+        return await self._arrivals.forget_old()
+
+    # --- what carriers bring
     async def take(self, segment: InboundSegment) -> None:
         """Keep an inbound segment. Returns once it is on disk."""
         owner = await self._owner(segment)
         if owner is None:
             return
-        detail: dict[str, Any] = {"carrier": segment.carrier, "encoding": segment.encoding, "raw": segment.raw}
+        # The same PDU may be brought again while the first one is on its way to the disk.
+        async with self._turns.of((segment.carrier, segment.digest or segment.raw)):
+            change = Change()
+            try:
+                new = await self._take(owner, segment, change)
+            except Exception:
+                self._arrivals.refused(change)
+                raise
+            self._arrivals.taken(segment)
+            if not new:
+                self.counts["repeated"] += 1
+
+    async def _take(self, owner: Sender, segment: InboundSegment, change: Change) -> bool:
+        """Keep it with `change`; returns whether it was not kept already."""
+        if await self._arrivals.is_known(segment, change):
+            await self._store.commit(change)
+            return False
         if segment.parts > 1:
-            detail |= {"reference": segment.reference, "part": segment.part, "parts": segment.parts}
-        await self._keep(owner, segment.source, segment.text, Channel.SMS, detail)
+            return await self._parts.take(part_of(segment, owner), change)
+        await self._keep(owner, _said(segment), change)
+        return True
 
     async def take_media(self, received: InboundMedia) -> None:
         """Keep an inbound media message. Returns once it is on disk, with all that came with it.
@@ -58,18 +141,15 @@ class Inbound:
         if received.transaction and await self._store.idempotency_key(owner.account, key) is not None:
             self.counts["repeated"] += 1
             return
-        now, media = self._clock.now(), []
+        now, change, media = self._clock.now(), Change(), []
         for place, part in enumerate(received.parts):
             medium_id = random_hex()
             await self._store.put_content(medium_id, part.content)
             media.append(
                 Medium(medium_id, "", owner.account, place, None, part.content_type, len(part.content), now, now)
             )
-        body = received.text or received.subject
-        detail: dict[str, Any] = {"carrier": received.carrier, "raw": received.raw}
-        once = key if received.transaction else None
         try:
-            await self._keep(owner, received.source, body, Channel.MMS, detail, media, once)
+            await self._keep(owner, _shown(received), change, media, key if received.transaction else None)
         except KeyTaken:
             self.counts["repeated"] += 1  # at the same time, over another connection
 
@@ -86,51 +166,80 @@ class Inbound:
             )
         return owner
 
+    async def _join(self, parts: Sequence[InboundPart], change: Change) -> None:
+        """Make one message of all parts that there are."""
+        first = parts[0]
+        owner = await self._store.sender(first.destination)
+        if owner is None or owner.account != first.account:
+            owner = Sender(first.destination, first.account)  # it went elsewhere meanwhile: nobody answers
+        await self._keep(owner, _joined(parts), change)
+
+    # --- messages
     async def _keep(
         self,
         owner: Sender,
-        source: str,
-        said: str,
-        channel: Channel,
-        detail: dict[str, Any],
+        said: Said,
+        change: Change,
         media: Sequence[Medium] = (),
         once: str | None = None,
     ) -> None:
         """`once`: a key under which there is to be but one message. Raises KeyTaken where there is another."""
-        now, change = self._clock.now(), Change()
-        # Some handsets end texts as C strings; within one, no store and no form can carry a NUL.
-        body = said.rstrip("\0").replace("\0", "\ufffd")
-        handling, callback_url = await self._handling(owner)
+        handset = phone.e164("+" + said.source.lstrip("+")) or said.source
+        service = await self._services.of(owner.account, owner.address)
+        handling, callback_url = await self._handling(owner, service)
+        # Half a message may look like a keyword.
+        heeded = None if said.missing else await self._opt_outs.read(owner, handset, said.body, service)
+        outcome = self._outcome(said)
+        extras = _told_to(handling) if outcome.kind is Kind.RECEIVED else {}
+        if heeded is not None and heeded.advanced:
+            extras["opt_out"] = heeded.kind
+        now = self._clock.now()
         message = Message(
             new_id(now),
             owner.account,
             handling.dialect,
             Direction.INBOUND,
-            phone.e164("+" + source.lstrip("+")) or source,
+            handset,
             owner.address,
-            body,
-            text.measure(body).encoding,
-            1,
+            said.body,
+            said.encoding,
+            said.segments,
             callback_url,
             None,
             now,
-            channel,
+            said.channel,
             len(media),
-            extras=_told_to(handling),
+            service.id if service else None,
+            extras=extras,
         )
         change.media.extend(msgspec.structs.replace(medium, message_id=message.id) for medium in media)
         if once is not None:
             change.keys.append(IdempotencyKey(owner.account, once, "", message.id, now))
-        self._opt_outs.heed(message, change)
+        if heeded is not None:
+            self._opt_outs.keep(heeded, message, change)
         standing = Standing(message.id, Status.RECEIVING, 0, now)
-        began = Evidence(Kind.CREATED, detail)
-        _, committed = self._ledger.create(message, standing, began, change, _COMPLETE)
-        self.counts["received"] += 1
+        _, committed = self._ledger.create(message, standing, Evidence(Kind.CREATED, said.detail), change, outcome)
         await committed
+        self.counts["received" if outcome.error is None else "incomplete"] += 1
+        if heeded is not None and heeded.answer:
+            await self._answer(message, heeded.answer)
 
-    async def _handling(self, owner: Sender) -> tuple[Handling, str | None]:
+    def _outcome(self, said: Said) -> Evidence:
+        if not said.missing:
+            return _COMPLETE
+        kind = Kind.RECEIVED if self._settings.missing_parts == "deliver" else Kind.EXPIRED
+        return Evidence(kind, {"missing": list(said.missing)}, error=INCOMPLETE)
+
+    async def _answer(self, message: Message, words: str) -> None:
+        """The message is kept: what goes wrong here is no reason to have it brought again."""
+        try:
+            await self._confirm(message, words)
+        except Exception:
+            log.exception("message %s: its keyword is not answered", message.id)
+
+    async def _handling(self, owner: Sender, service: Service | None) -> tuple[Handling, str | None]:
         """Who answers, with an application's URLs filled in, and who is told of the message's status."""
-        handling = owner.handling
+        handling = owner.handling if service is None or service.defers else service.handling
         if handling.handler is not Handler.APPLICATION or handling.application is None:
             return handling, None
         application = await self._store.resource(Application, owner.account, handling.application)
@@ -145,6 +254,45 @@ class Inbound:
             fallback_method=application.fallback_method,
         )
         return found, application.status_callback
+
+
+_COMPLETE = Evidence(Kind.RECEIVED, {})
+
+
+def _said(segment: InboundSegment) -> Said:
+    """A message in one segment, or in one that its carrier joined of several."""
+    body = _body(segment.text)
+    measure = text.measure(body)
+    detail = {"carrier": segment.carrier, "encoding": segment.encoding, "raw": segment.raw}
+    return Said(segment.source, body, Channel.SMS, measure.encoding, measure.segments, detail)
+
+
+def _joined(parts: Sequence[InboundPart]) -> Said:
+    """A message in several segments, or what came of it. In its evidence they have their places."""
+    first, body = parts[0], _body(text_of(parts))
+    by_number = {part.part: part for part in parts}
+    places = [by_number.get(number) for number in range(1, first.parts + 1)]
+    detail = {
+        "carrier": first.carrier,
+        "reference": first.reference,
+        "parts": first.parts,
+        "encoding": [part and part.encoding for part in places],
+        "raw": [part and part.raw for part in places],
+    }
+    wide = any(part.encoding == "ucs2" for part in parts)
+    encoding = Encoding.UCS2 if wide else text.measure(body).encoding
+    return Said(first.source, body, Channel.SMS, encoding, len(parts), detail, missing(parts))
+
+
+def _shown(received: InboundMedia) -> Said:
+    body = _body(received.text or received.subject)
+    detail = {"carrier": received.carrier, "raw": received.raw}
+    return Said(received.source, body, Channel.MMS, text.measure(body).encoding, 1, detail)
+
+
+def _body(said: str) -> str:
+    """Some handsets end texts as C strings; within one, no store and no form can carry a NUL."""
+    return said.rstrip("\0").replace("\0", "\ufffd")
 
 
 def _told_to(handling: Handling) -> dict[str, Any]:

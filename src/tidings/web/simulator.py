@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from tidings import phone
 from tidings.carriers.base import Carrier, Part
+from tidings.carriers.simulator.inbound import NoSuchSegment, Segmentation
 from tidings.dialects.own_params import parse_nothing
 from tidings.dialects.own_simulator import MAX_BODY, HandsetMessage, parse_handset_message
 from tidings.errors import Problem
@@ -24,18 +25,21 @@ from tidings.web.wire import Answer, Endpoint, Request, json_answer
 
 PATIENCE: Final = 10.0
 """Seconds until the gateway has acknowledged all segments."""
-MOST_SEGMENTS: Final = 100
-"""Of a text of 1600 characters there are 24."""
+MOST_MADE: Final = 100
+"""Messages of one text: as many as it may be brought in deliveries."""
 
 
 @runtime_checkable
 class Simulated(Carrier, Protocol):
     """A carrier whose subscribers do what they are told."""
 
-    async def receive(self, source: str, destination: str, text: str, parts: Sequence[Part]) -> None:
+    async def receive(
+        self, source: str, destination: str, text: str, parts: Sequence[Part], *, how: Segmentation | None
+    ) -> None:
         """Take a message from a handset and deliver it; the gateway has acknowledged it once this returns.
 
-        `parts` only where the carrier has media messages. Raises ConnectionError where it is not acknowledged.
+        `parts` only where the carrier has media messages, `how` only where it has texts. Raises NoSuchSegment, and
+        ConnectionError where it is not acknowledged.
         """
         ...
 
@@ -51,7 +55,7 @@ class _Simulator:
         self._authenticator = authenticator
 
     async def inbound(self, request: Request) -> Answer:
-        account = await self._authenticator.account(request.headers.get(b"authorization"))
+        account = await self._authenticator.account(request)
         parse_nothing(request.query())
         simulated = [carrier for carrier in self._gateway.carriers.values() if isinstance(carrier, Simulated)]
         if not simulated:
@@ -72,9 +76,9 @@ class _Simulator:
         return json_answer(202, {"carrier": carrier.name, "channel": channel, "messages": kept})
 
     async def _kept(self, account: Account, message: HandsetMessage, began: int) -> list[str]:
-        """Ids of what has been kept of it, oldest first: of a long text there is a message a segment."""
+        """Ids of the messages that were made of it, oldest first: none where a segment is still missing."""
         where = MessageFilter(recipient=message.destination, created_from=began)
-        found = await self._gateway.store.messages(account.id, where, MOST_SEGMENTS)
+        found = await self._gateway.store.messages(account.id, where, MOST_MADE)
         return [
             one.id
             for one, _ in reversed(found)
@@ -85,9 +89,13 @@ class _Simulator:
 async def _receive(carrier: Simulated, message: HandsetMessage) -> None:
     try:
         async with asyncio.timeout(PATIENCE):
-            await carrier.receive(message.source, message.destination, message.body, message.parts)
+            await carrier.receive(
+                message.source, message.destination, message.body, message.parts, how=message.segments
+            )
     except TimeoutError:
         reason = f"carrier {carrier.name}: it was not acknowledged within {PATIENCE:g} s"
         raise Problem(20503, reason=reason) from None
+    except NoSuchSegment as error:
+        raise Problem(20422, name="segments", reason=str(error)) from None
     except ConnectionError as error:
         raise Problem(20503, reason=f"carrier {carrier.name}: {error}") from None

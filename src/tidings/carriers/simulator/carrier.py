@@ -10,11 +10,12 @@ from typing import Final
 import msgspec
 
 from tidings.carriers.base import Answer, Part, Receipt, Sink, Slot, Submission
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.carriers.simulator.scenario import PROFILES, Scenario, load, profile
 from tidings.carriers.simulator.server import Smsc
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
-from tidings.clock import Clock
+from tidings.clock import AlarmClock
 from tidings.text import Encoding
 
 HOST = "127.0.0.1"
@@ -40,7 +41,7 @@ class SimulatorCarrier:
     channels: Final = SmppCarrier.channels
 
     def __init__(
-        self, settings: SimulatorSettings, clock: Clock, on_late: Callable[[Submission, Answer], None] | None
+        self, settings: SimulatorSettings, clock: AlarmClock, on_late: Callable[[Submission, Answer], None] | None
     ) -> None:
         """Raises ScenarioError for a scenario that cannot be read."""
         self.name = settings.name
@@ -63,13 +64,22 @@ class SimulatorCarrier:
         )
         return SmppCarrier(settings, clock=self._clock, on_late=self._on_late)
 
-    async def receive(self, source: str, destination: str, text: str, parts: Sequence[Part] = ()) -> None:
+    async def receive(
+        self,
+        source: str,
+        destination: str,
+        text: str,
+        parts: Sequence[Part] = (),
+        *,
+        how: Segmentation | None = None,
+    ) -> None:
         """Have a handset send a text to the gateway, which has acknowledged all of it once this returns.
 
-        It waits for a bind that receives, however long. Raises ConnectionError where the SMSC stops meanwhile.
+        It waits for a bind that receives, however long. Raises NoSuchSegment, and ConnectionError where the SMSC
+        stops meanwhile.
         """
         assert not parts, "SMPP carries no media"
-        await self.smsc.inject(source, destination, text)
+        await self.smsc.inject(source, destination, text, how)
 
     @property
     def capacity(self) -> int:

@@ -14,6 +14,7 @@ from tidings.carriers.base import Part, Sink, Slot
 from tidings.carriers.mm7.carrier import Mm7Carrier
 from tidings.carriers.mm7.inbox import Delivered
 from tidings.carriers.mm7.settings import Mm7Settings
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.carriers.simulator.mmsc import PATH, Mmsc, Vasp
 from tidings.clock import Clock
 from tidings.text import Encoding
@@ -68,12 +69,20 @@ class MmsSimulatorCarrier:
         self.mmsc.vasp = Vasp(url, "mmsc", self._theirs)
 
     async def receive(
-        self, source: str, destination: str, text: str = "", parts: Sequence[Part] = (), subject: str = ""
+        self,
+        source: str,
+        destination: str,
+        text: str = "",
+        parts: Sequence[Part] = (),
+        subject: str = "",
+        *,
+        how: Segmentation | None = None,
     ) -> None:
         """Have a handset send a media message to the gateway, which has acknowledged it once this returns.
 
         Raises NotDelivered.
         """
+        assert how is None, "media messages have no segments"
         await self.mmsc.inbound(source, destination, text, parts, subject)
 
     @property

@@ -18,6 +18,7 @@ import msgspec
 from tidings.carriers.simulator import inbound
 from tidings.carriers.simulator.connection import Connection
 from tidings.carriers.simulator.counts import Counts
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.carriers.simulator.ledger import Log, Submitted
 from tidings.carriers.simulator.outbox import Delivery, Outbox
 from tidings.carriers.simulator.scenario import Binding, Scenario
@@ -26,7 +27,7 @@ from tidings.carriers.simulator.timers import Timers
 from tidings.carriers.smpp.link import RINVCMDID, Link
 from tidings.carriers.smpp.pdu import Bind, BindResp, Command, Pdu, Tag
 from tidings.carriers.smpp.session import BINDS, Role
-from tidings.clock import Clock, SystemClock
+from tidings.clock import AlarmClock, SystemClock
 
 RINVPASWD: Final = 0x0E
 RINVSYSID: Final = 0x0F
@@ -60,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True):
 class Smsc:
     """A simulated carrier. `observe` is told of every submission before it is answered.
 
-    Without a scenario it is healthy. `clock` decides when things are due; call `wake` after winding one.
+    Without a scenario it is healthy. `clock` decides when things are due.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Smsc:
         scenario: Scenario | None = None,
         settings: Settings | None = None,
         *,
-        clock: Clock | None = None,
+        clock: AlarmClock | None = None,
         tls: ssl.SSLContext | None = None,
         observe: Callable[[Submitted], None] | None = None,
     ) -> None:
@@ -132,26 +133,31 @@ class Smsc:
             self._log.close()
             self._log = None
 
-    def wake(self) -> None:
-        """Do at once what is due; for clocks that were wound."""
-        self._timers.wake()
-
     async def until(self, condition: Callable[[Counts], bool]) -> None:
         """Wait until the counts meet a condition: `await smsc.until(lambda counts: counts.submitted >= 3)`."""
         await self._until(lambda: condition(self.counts))
 
-    async def inject(self, source: str, destination: str, text: str, *, system_id: str | None = None) -> None:
+    async def inject(
+        self,
+        source: str,
+        destination: str,
+        text: str,
+        how: Segmentation | None = None,
+        *,
+        system_id: str | None = None,
+    ) -> None:
         """Have a handset send a text; returns when a client (of that system_id) has acknowledged all its parts.
 
-        Waits for a client that receives, and repeats what it refuses: put a timeout around it.
+        Waits for a client that receives, and repeats what it refuses: put a timeout around it. Raises
+        NoSuchSegment.
         """
+        self._injections += 1
+        bodies = inbound.bodies(source, destination, text, self._injections % 65_536, how or Segmentation())
         await self._until(lambda: self._receiving(system_id) is not None)
         outbox = self._receiving(system_id)
         assert outbox is not None
-        self._injections += 1
         deliveries = [
-            Delivery(Command.DELIVER_SM, body, done=asyncio.get_running_loop().create_future())
-            for body in inbound.bodies(source, destination, text, reference=self._injections % 256)
+            Delivery(Command.DELIVER_SM, body, done=asyncio.get_running_loop().create_future()) for body in bodies
         ]
         acknowledged = {delivery.done for delivery in deliveries if delivery.done}
         self._injected |= acknowledged

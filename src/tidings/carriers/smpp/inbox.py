@@ -44,10 +44,13 @@ class Inbox:
         self._clock = clock
         self._counts = counts
         self._on_empty = on_empty
+        self._bringers: set[Bind] = set()
+        """Binds that have brought anything."""
 
     def take(self, bind: Bind, pdu: Pdu) -> None:
         if pdu.command not in _DELIVERIES or bind.link is None:
             return  # outbind asks us to bind, which we do anyway
+        self._bringers.add(bind)
         task = asyncio.get_running_loop().create_task(self._keep(bind, bind.link, pdu))
         self.tasks.add(task)
         task.add_done_callback(self._done)
@@ -63,7 +66,7 @@ class Inbox:
     async def _keep(self, bind: Bind, link: Link, pdu: Pdu) -> None:
         status = 0
         try:
-            await self._handed_in(pdu)
+            await self._handed_in(link, pdu)
         except Exception:
             self._counts["not_kept"] += 1
             log.exception("%s: PDU %d not kept, to be delivered again", bind.name, pdu.sequence)
@@ -74,7 +77,7 @@ class Inbox:
                 link.resume_reading()
         link.respond(pdu, status, MessageIdResp())
 
-    def _handed_in(self, pdu: Pdu) -> Coroutine[Any, Any, None]:
+    def _handed_in(self, link: Link, pdu: Pdu) -> Coroutine[Any, Any, None]:
         """What the sink does with it."""
         body = pdu.body
         if self.sink is None or not isinstance(body, ShortMessage | DataSm):
@@ -82,7 +85,16 @@ class Inbox:
         name, now, octets = self._settings.name, self._clock.now(), content(pdu)
         if not receipt.is_receipt(body.esm_class, octets, pdu.tlvs, self._profile):
             self._counts["inbound"] += 1
-            return self.sink.inbound(segment.read(pdu, carrier=name, received_at=now, settings=self._settings))
+            return self.sink.inbound(
+                segment.read(
+                    pdu,
+                    carrier=name,
+                    received_at=now,
+                    settings=self._settings,
+                    connection=link.connection,
+                    live=self._live(),
+                )
+            )
         self._counts["receipts"] += 1
         return self.sink.receipt(
             receipt.parse(
@@ -98,3 +110,8 @@ class Inbox:
                 problems=pdu.problems,
             )
         )
+
+    def _live(self) -> frozenset[str]:
+        """The connections that are up, of those that have brought anything."""
+        links = (bind.link for bind in self._bringers)
+        return frozenset(link.connection for link in links if link is not None and link.up)

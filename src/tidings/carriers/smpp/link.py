@@ -19,6 +19,7 @@ from tidings.carriers.smpp import pdu as codec
 from tidings.carriers.smpp.pdu import RESPONSE, RINVCMDLEN, Body, Command, Framer, FramingError, Pdu, PduError
 from tidings.carriers.smpp.requests import Requests
 from tidings.carriers.smpp.session import BINDS, BOUND, MAY_SEND, PEER, Role, State, after
+from tidings.ids import random_hex
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Link(asyncio.Protocol):
     ) -> None:
         self.role = role
         self.name = name
+        self.connection: Final = random_hex()
+        """Names this connection: none before or after it, here or elsewhere, has the same name."""
         self.state = State.OPEN
         self.counts: Counter[str] = Counter() if counts is None else counts
         self.answer_enquire_link = True
@@ -102,6 +105,11 @@ class Link(asyncio.Protocol):
     @property
     def bound(self) -> bool:
         return self.state in BOUND
+
+    @property
+    def up(self) -> bool:
+        """Connected: what is written now goes to the peer."""
+        return self._transport is not None and not self._closing
 
     @property
     def writable(self) -> bool:

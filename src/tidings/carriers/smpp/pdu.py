@@ -64,6 +64,7 @@ class Command(IntEnum):
 class Tag(IntEnum):
     """The TLVs this project reads or writes (SMPP 3.4 §5.3.2); all others pass through as numbers."""
 
+    QOS_TIME_TO_LIVE = 0x0017
     ADDITIONAL_STATUS_INFO_TEXT = 0x001D
     RECEIPTED_MESSAGE_ID = 0x001E
     USER_MESSAGE_REFERENCE = 0x0204
@@ -71,6 +72,7 @@ class Tag(IntEnum):
     SAR_TOTAL_SEGMENTS = 0x020E
     SAR_SEGMENT_SEQNUM = 0x020F
     SC_INTERFACE_VERSION = 0x0210
+    MS_AVAILABILITY_STATUS = 0x0422
     NETWORK_ERROR_CODE = 0x0423
     MESSAGE_PAYLOAD = 0x0424
     DELIVERY_FAILURE_REASON = 0x0425

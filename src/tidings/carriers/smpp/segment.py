@@ -1,9 +1,10 @@
 """A segment on the wire: a submission as submit_sm, a deliver_sm or data_sm from a handset as an inbound segment.
 
-Pure; called by `carrier`. Alphabets are `tidings.text`'s, headers `udh`'s; here is only where SMPP puts them:
-addresses (3.4 §5.2.5), esm_class (§5.2.12), data_coding (§5.2.19), sar_* and message_payload TLVs (§5.3.2).
+Pure; called by `carrier` and `inbox`. Alphabets are `tidings.text`'s, headers `udh`'s; here is only where SMPP
+puts them: addresses (3.4 §5.2.5), esm_class (§5.2.12), data_coding (§5.2.19), TLVs (§5.3.2).
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -70,10 +71,10 @@ def split(body: str, encoding: Encoding, settings: SmppSettings) -> list[str]:
     parts = alphabet.split(body, encoding)
     if len(parts) == 1 or settings.long_messages == "sar" or settings.udh_reference == 8:
         return parts
-    return _split_for_wide_header(body, encoding)
+    return split_for_wide_header(body, encoding)
 
 
-def _split_for_wide_header(body: str, encoding: Encoding) -> list[str]:
+def split_for_wide_header(body: str, encoding: Encoding) -> list[str]:
     """A header with a 16-bit reference has 7 octets: a part holds one septet or UTF-16 unit less."""
     room = 152 if encoding is Encoding.GSM7 else 66
     measure: Callable[[str], int] = (
@@ -108,7 +109,7 @@ def compose(
     if submission.parts > 1:
         concatenation = udh.Concatenation(int(submission.message_id[-4:], 16), submission.parts, submission.part)
         if settings.long_messages == "sar" and tlvs_allowed:
-            tlvs = _sar(concatenation)
+            tlvs = sar(concatenation)
         else:
             header = udh.build(concatenation, settings.udh_reference)
     data_coding, octets, most = _encode(submission, settings, header)
@@ -131,7 +132,7 @@ def compose(
         destination_addr=recipient.digits,
         esm_class=UDHI if header else 0,
         validity_period=_relative_time(submission.validity) if submission.validity else "",
-        registered_delivery=settings.registered_delivery,
+        registered_delivery=settings.registered_delivery if submission.receipt else 0,
         data_coding=data_coding,
         short_message=message,
     )
@@ -163,7 +164,8 @@ def _fill(header: bytes) -> int:
     return -8 * len(header) % 7
 
 
-def _sar(concatenation: udh.Concatenation) -> dict[int, bytes]:
+def sar(concatenation: udh.Concatenation) -> dict[int, bytes]:
+    """TLVs that say which part a segment is (SMPP 3.4 §5.3.2.22 to 24)."""
     return {
         Tag.SAR_MSG_REF_NUM: concatenation.reference.to_bytes(2),
         Tag.SAR_TOTAL_SEGMENTS: bytes((concatenation.parts,)),
@@ -182,8 +184,19 @@ def _relative_time(seconds: int) -> str:
 # --- what comes in
 
 
-def read(pdu: Pdu, *, carrier: str, received_at: int, settings: SmppSettings) -> InboundSegment:
-    """A deliver_sm or data_sm that is no receipt; never raises for what is in it."""
+def read(
+    pdu: Pdu,
+    *,
+    carrier: str,
+    received_at: int,
+    settings: SmppSettings,
+    connection: str = "",
+    live: frozenset[str] = frozenset(),
+) -> InboundSegment:
+    """A deliver_sm or data_sm that is no receipt; never raises for what is in it.
+
+    `connection` and `live` are `InboundSegment`'s.
+    """
     body = pdu.body
     if not isinstance(body, ShortMessage | DataSm):
         raise TypeError(f"command 0x{pdu.command:08X} carries no message")
@@ -192,8 +205,9 @@ def read(pdu: Pdu, *, carrier: str, received_at: int, settings: SmppSettings) ->
     if body.esm_class & UDHI:
         concatenation, rest = udh.parse(octets)
         header_length = len(octets) - len(rest)
-    words, encoding = decode(octets, header_length, body.data_coding, settings.gsm7_charset)
     concatenation = concatenation or _from_sar(pdu.tlvs) or udh.Concatenation(0, 1, 1)
+    cut = concatenation.parts > 1
+    words, encoding = decode(octets, header_length, body.data_coding, settings.gsm7_charset, cut=cut)
     return InboundSegment(
         carrier=carrier,
         received_at=received_at,
@@ -201,10 +215,13 @@ def read(pdu: Pdu, *, carrier: str, received_at: int, settings: SmppSettings) ->
         destination=spell(body.dest_addr_ton, body.destination_addr),
         text=words,
         encoding=encoding,
-        reference=concatenation.reference if concatenation.parts > 1 else None,
+        reference=concatenation.reference if cut else None,
         part=concatenation.part,
         parts=concatenation.parts,
         raw=pdu.raw.hex(),
+        digest=_digest(body, octets, pdu.tlvs),
+        connection=connection,
+        live=live,
     )
 
 
@@ -224,17 +241,47 @@ def _from_sar(tlvs: Mapping[int, bytes]) -> udh.Concatenation | None:
     return udh.Concatenation(number, total, part)
 
 
-def decode(octets: bytes, header_length: int, data_coding: int, charset: Charset) -> tuple[str, str]:
-    """(text, how it was coded) of user data behind a header of so many octets. Never raises."""
+_OF_THE_DELIVERY: Final = frozenset(
+    {
+        Tag.MESSAGE_PAYLOAD,  # in the text already
+        Tag.QOS_TIME_TO_LIVE,
+        Tag.MS_AVAILABILITY_STATUS,
+        Tag.MORE_MESSAGES_TO_SEND,
+    }
+)
+"""TLVs that may be others when the same message is delivered again (SMPP 3.4 §5.3.2). A carrier's own are not
+among them: where one is new each time a message comes twice, and that is better than to take two for one."""
+
+
+def _digest(body: ShortMessage | DataSm, octets: bytes, tlvs: Mapping[int, bytes]) -> str:
+    """`InboundSegment.digest`."""
+    same = (
+        (body.source_addr_ton, body.source_addr_npi, body.source_addr),
+        (body.dest_addr_ton, body.dest_addr_npi, body.destination_addr),
+        (body.esm_class, body.data_coding, octets),
+        sorted((tag, value) for tag, value in tlvs.items() if tag not in _OF_THE_DELIVERY),
+    )
+    return hashlib.sha256(msgspec.msgpack.encode(same)).hexdigest()
+
+
+def decode(
+    octets: bytes, header_length: int, data_coding: int, charset: Charset, *, cut: bool = False
+) -> tuple[str, str]:
+    """(text, how it was coded) of user data behind a header of so many octets. Never raises.
+
+    `cut`: it is a part of a text, and half a character stays as it is: one of two surrogates, or an escape
+    (U+001B) at the end.
+    """
     encoding = _CODINGS.get(data_coding) or _by_group(data_coding)
     if encoding == "gsm7" and data_coding == 0:
         encoding = charset
     data = octets[header_length:]
+    decoders = _DECODERS_OF_PARTS if cut else _DECODERS
     if encoding == "packed":
-        return alphabet.decode_gsm7(alphabet.unpack_septets(data, -8 * header_length % 7)), "gsm7"
+        return decoders["gsm7"](alphabet.unpack_septets(data, -8 * header_length % 7)), "gsm7"
     if encoding in ("gsm7", "ascii") and not data.isascii():
         encoding = "latin1"  # neither has an eighth bit: a carrier that sets it means this
-    return _DECODERS[encoding](data), encoding
+    return decoders[encoding](data), encoding
 
 
 _CODINGS: Final[Mapping[int, str]] = {
@@ -277,3 +324,19 @@ _DECODERS: Final[Mapping[str, Callable[[bytes], str]]] = {
     "iso8859_8": _decoder("iso8859_8"),
     "euc_kr": _decoder("euc_kr"),
 }
+
+
+def _gsm7_of_part(septets: bytes) -> str:
+    escapes = len(septets) - len(septets.rstrip(_ESCAPE))
+    if escapes % 2 == 0:  # two of them are a character
+        return alphabet.decode_gsm7(septets)
+    return alphabet.decode_gsm7(septets[:-1]) + _ESCAPE.decode()
+
+
+def _ucs2_of_part(data: bytes) -> str:
+    odd = len(data) % 2
+    return data[: len(data) - odd].decode("utf-16-be", "surrogatepass") + "\ufffd" * odd
+
+
+_ESCAPE: Final = b"\x1b"
+_DECODERS_OF_PARTS: Final = {**_DECODERS, "gsm7": _gsm7_of_part, "ucs2": _ucs2_of_part}
