@@ -1,55 +1,140 @@
-"""Which of a service's senders a message is from. Called by `submit` for an order that names a service.
+"""Services as submissions and inbound messages meet them: their pools, and whom of a pool a message is from.
 
-A sticky service keeps to the sender that a recipient has heard from, as long as that is a member; for whoever is
-new to it, and in any other service, chance decides (SignalWire: number groups, `sticky_sender`).
+What suits a recipient is `choice`'s to say. Between senders that suit equally well the one with the least to do is
+chosen, and between these the one whose turn was longest ago. A sticky service keeps to the sender that a recipient
+has heard from.
 """
 
-import random
+from collections.abc import Mapping
+from itertools import count
 
-from tidings.arranged import Member, Service
+import msgspec
+
+from tidings import phone
+from tidings.arranged import Member, Sender, Service
 from tidings.clock import Clock
 from tidings.errors import Problem
+from tidings.gateway.choice import Candidate, Destination, destination, keeps, suited
+from tidings.gateway.rates import Rates
 from tidings.gateway.recent import Recent
+from tidings.model import Account, Channel
+from tidings.phone import SenderKind
 from tidings.store.base import Change, Store
 
 
+class Pool(msgspec.Struct, frozen=True):
+    service: Service
+    candidates: tuple[Candidate, ...]
+
+
 class Services:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, rates: Rates, clock: Clock) -> None:
         self._store = store
+        self._rates = rates
         self._pools = Recent(self._pool, clock)
+        self._homes = Recent(self._members, clock)
+        self._turns: dict[tuple[str, str], int] = {}
+        """(service, address) → when it was last chosen, in turns."""
+        self._turn = count(1)
 
-    async def choose(self, account: str, service: str, recipient: str, change: Change) -> str:
-        """The address to send from; `change` keeps what is to be remembered of the choice.
+    async def find(self, account: str, service: str) -> Service:
+        """Raises Problem 21701 where there is no such service."""
+        return (await self._found(account, service)).service
 
-        Raises Problem: 21701 where there is no such service, 21703 where it has no sender.
-        """
-        sticky, members = await self._members(account, service)
-        if not members:
-            raise Problem(21703)
-        known = await self._store.sticky(service, recipient) if sticky else None
-        if known in members:
-            return known
-        chosen = random.choice(members)  # noqa: S311 - whose turn it is, is no secret
-        if sticky:
-            change.stickies.append((service, recipient, chosen))
-        return chosen
+    async def of(self, account: str, address: str) -> Service | None:
+        """The service that a sender is in."""
+        homes = await self._homes.get(account)
+        service = homes.get(address) if homes else None
+        pool = await self._pools.get(account + service) if service else None
+        return pool.service if pool else None
 
-    async def check(self, account: str, service: str, sender: str) -> None:
-        """Raises Problem: 21701 where there is no such service, 21711 where `sender` is none of its members."""
-        _, members = await self._members(account, service)
-        if sender not in members:
+    async def check(self, service: Service, sender: str) -> None:
+        """Raises Problem 21711 where `sender` is none of the service's."""
+        pool = await self._found(service.account, service.id)
+        if all(one.address != sender for one in pool.candidates):
             raise Problem(21711, value=sender)
 
-    async def _members(self, account: str, service: str) -> tuple[bool, tuple[str, ...]]:
+    async def choose(
+        self, account: Account, service: Service, recipient: str, channel: Channel, change: Change
+    ) -> str:
+        """The address to send from; `change` keeps what is to be remembered of the choice.
+
+        Raises Problem: 21704 where the service has no senders, 21703 none that reaches the recipient, 21611 none with
+        room in its queue.
+        """
+        pool = await self._found(account.id, service.id)
+        if not pool.candidates:
+            raise Problem(21704)
+        to = destination(recipient, geomatch=service.area_code_geomatch, media=channel is Channel.MMS)
+        best = suited(pool.candidates, to)
+        if not best:
+            raise Problem(21703, value=recipient)
+        if service.sticky and (known := await self._used_to(pool, recipient, best, to)) is not None:
+            if self._full(account.id, known, recipient):
+                raise Problem(21611, value=known.address)
+            return known.address
+        free = [one for one in best if not self._full(account.id, one, recipient)]
+        if not free:
+            raise Problem(21611, value=service.name)
+        chosen = min(free, key=lambda one: self._busy(account.id, service.id, one.address, recipient)).address
+        self._turns[service.id, chosen] = next(self._turn)
+        if service.sticky:
+            change.stickies.append((service.id, recipient, chosen))
+        return chosen
+
+    def forget(self, account: str) -> None:
+        """A service of an account, or its pool, has just been changed here."""
+        self._homes.forget(account)
+        self._pools.forget_all()
+
+    async def _used_to(
+        self, pool: Pool, recipient: str, best: list[Candidate], to: Destination
+    ) -> Candidate | None:
+        """The sender that a recipient is used to, where it stays with it."""
+        address = await self._store.sticky(pool.service.id, recipient)
+        known = next((one for one in pool.candidates if one.address == address), None)
+        return known if known is not None and keeps(known, best, to) else None
+
+    def _full(self, account: str, one: Candidate, recipient: str) -> bool:
+        return self._rates.full(account, one.address, recipient, one.queue_limit)
+
+    def _busy(self, account: str, service: str, address: str, recipient: str) -> tuple[float, int]:
+        """How long it has to send what waits for it, and when it had its last turn."""
+        return self._rates.backlog(account, address, recipient), self._turns.get((service, address), 0)
+
+    # --- what is remembered for a while
+    async def _found(self, account: str, service: str) -> Pool:
         pool = await self._pools.get(account + service)
         if pool is None:
             raise Problem(21701)
         return pool
 
-    async def _pool(self, key: str) -> tuple[bool, tuple[str, ...]] | None:
-        account, service = key[:32], key[32:]
-        found = await self._store.resource(Service, account, service)
-        if found is None:
+    async def _pool(self, key: str) -> Pool | None:
+        account_id, service_id = key[:32], key[32:]
+        service = await self._store.resource(Service, account_id, service_id)
+        account = await self._store.account(account_id)
+        if service is None or account is None:
             return None
-        members = await self._store.resources(Member, account, service)
-        return found.sticky, tuple(member.address for member in members)
+        senders = {sender.address: sender for sender in await self._store.senders(account_id)}
+        members = await self._store.resources(Member, account_id, service_id)
+        return Pool(
+            service,
+            tuple(_candidate(senders[one.address], one, account) for one in members if one.address in senders),
+        )
+
+    async def _members(self, account: str) -> Mapping[str, str] | None:
+        return {member.address: member.parent for member in await self._store.resources(Member, account)}
+
+
+def _candidate(sender: Sender, member: Member, account: Account) -> Candidate:
+    kind = phone.sender_kind(sender.address) or SenderKind.ALPHANUMERIC
+    country: str | None
+    match kind:
+        case SenderKind.NUMBER:
+            country = phone.country(sender.address)
+        case SenderKind.SHORT_CODE:
+            country = account.short_code_country
+        case SenderKind.ALPHANUMERIC:
+            country = member.country or None
+    toll_free = kind is SenderKind.NUMBER and phone.is_toll_free(sender.address)
+    return Candidate(sender.address, kind, country, toll_free, sender.queue_limit)
