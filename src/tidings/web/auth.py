@@ -7,6 +7,8 @@ was rotated with an overlap works until that ends.
 
 import hmac
 from binascii import a2b_base64
+from collections import defaultdict
+from functools import partial
 from hashlib import sha256
 
 from tidings.clock import Clock
@@ -14,25 +16,39 @@ from tidings.errors import Problem
 from tidings.gateway.recent import Recent
 from tidings.ids import from_project, from_sid
 from tidings.model import Account, ApiKey
+from tidings.web.crowd import Crowd
+from tidings.web.wire import Request
 
 
 class Authenticator:
-    """Turns an `Authorization` header into the account it stands for."""
+    """Turns the `Authorization` of a request into the account it stands for, and counts the request as its own."""
 
-    def __init__(self, accounts: Recent[Account], api_keys: Recent[ApiKey], clock: Clock) -> None:
+    def __init__(
+        self, accounts: Recent[Account], api_keys: Recent[ApiKey], clock: Clock, concurrency: int = 0
+    ) -> None:
+        """`concurrency`: requests of one account that are answered at once; 0: any number."""
         self._accounts = accounts
         self._keys = api_keys
         self._clock = clock
+        self._crowds: defaultdict[str, Crowd] = defaultdict(partial(Crowd, concurrency))
 
-    async def account(self, authorization: bytes | None, dialect: str | None = None) -> Account:
+    async def account(self, request: Request, dialect: str | None = None, *, test_too: bool = False) -> Account:
         """The active account that asks, in `dialect` where one is named: its id may be spelled in any.
 
-        Raises Problem: 20003 for wrong credentials, 20005 when it is inactive, 20006 when it does not speak that.
+        `test_too`: it may be a test account. Raises Problem: 20003 for wrong credentials, 20005 when it is
+        inactive, 20006 when it does not speak that, 20008 when it is a test account and may not be, 20429 when too
+        many requests of its are being answered.
         """
-        return await self.owner(*_credentials(authorization), dialect)
+        credentials = _credentials(request.headers.get(b"authorization"))
+        account = await self.owner(*credentials, dialect, test_too=test_too)
+        request.crowd = self._crowds[account.id]
+        request.crowd.join(request)
+        return account
 
-    async def owner(self, user: str, password: bytes, dialect: str | None = None) -> Account:
-        """The active account with these credentials. Raises as `account` does."""
+    async def owner(
+        self, user: str, password: bytes, dialect: str | None = None, *, test_too: bool = False
+    ) -> Account:
+        """The active account with these credentials. Raises as `account` does, but for 20429."""
         if account_id := from_sid(user, "AC") or from_project(user):
             account = await self._accounts.get(account_id)
             known = account is not None and self._has(account, password)
@@ -48,6 +64,8 @@ class Authenticator:
             raise Problem(20005)
         if dialect is not None and not account.speaks(dialect):
             raise Problem(20006, reason=f"it does not speak {dialect}")
+        if account.test and not test_too:
+            raise Problem(20008)
         return account
 
     def _has(self, account: Account, token: bytes) -> bool:

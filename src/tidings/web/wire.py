@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from tidings.errors import Problem
 from tidings.store.base import StoreError
+from tidings.web.crowd import Crowd
 
 MAX_BODY: Final = 64 * 1024
 """Octets of a request body (20413)."""
@@ -45,7 +46,7 @@ class Disconnected(Exception):
 class Request:
     """One HTTP request."""
 
-    __slots__ = ("_receive", "headers", "method", "path", "path_params", "query_string", "scheme")
+    __slots__ = ("_receive", "crowd", "headers", "method", "path", "path_params", "query_string", "scheme")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -54,6 +55,8 @@ class Request:
         self.path_params: dict[str, str] = scope.get("path_params", {})
         self.query_string: bytes = scope["query_string"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.crowd: Crowd | None = None
+        """Its account's, once that is known."""
         self._receive = receive
 
     def query(self) -> list[tuple[str, str]]:
@@ -65,14 +68,14 @@ class Request:
         content_type = self.headers.get(b"content-type", FORM)
         if content_type.partition(b";")[0].strip().lower() != FORM:
             raise Problem(20001, name="Content-Type", reason=f"it must be {FORM.decode()}")
-        return parse_form(await self._body())
+        return parse_form(await self.body())
 
     async def json(self, limit: int = MAX_BODY) -> dict[str, Any]:
         """The JSON object of the body, whatever its content type; no body is an empty object.
 
         Raises Problem: 20413 longer than `limit` octets, 20001 not a JSON object, 20422 NUL.
         """
-        raw = await self._body(limit)
+        raw = await self.body(limit)
         if not raw:
             return {}
         try:
@@ -93,7 +96,8 @@ class Request:
         content_type = self.headers.get(b"content-type", b"")
         return content_type.partition(b";")[0].strip().lower() == b"application/json"
 
-    async def _body(self, limit: int = MAX_BODY) -> bytes:
+    async def body(self, limit: int = MAX_BODY) -> bytes:
+        """As it came. Raises Problem 20413 where it is longer than `limit` octets."""
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and int(length) > limit:
             raise Problem(20413)
@@ -149,14 +153,11 @@ Handler = Callable[[Request], Awaitable[Answer]]
 Refuse = Callable[[Problem], Answer]
 """A problem in a dialect's words."""
 Stamp = Callable[[float, int], list[Header]]
-"""Headers for every answer, from the seconds it took and the requests under way."""
+"""Headers for every answer, from the seconds it took and the number of its account's requests under way."""
 
 
 class Endpoint:
     """One path: its handlers by method, in one dialect. An ASGI application."""
-
-    _under_way = 0
-    """Requests that are being answered, on all paths."""
 
     def __init__(self, handlers: dict[str, Handler], refuse: Refuse, stamp: Stamp | None = None) -> None:
         self._handlers = handlers if "GET" not in handlers else {"HEAD": handlers["GET"], **handlers}
@@ -164,25 +165,32 @@ class Endpoint:
         self._stamp = stamp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = perf_counter()
         request = Request(scope, receive)
-        Endpoint._under_way += 1
+        try:
+            status, content, headers = await self._answer(request)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+        except Disconnected:
+            return
+        finally:
+            if request.crowd is not None:
+                request.crowd.leave(request)
+
+    async def _answer(self, request: Request) -> Answer:
+        started = perf_counter()
         try:
             answer = await self._handlers.get(request.method, self._no_such_method)(request)
         except Disconnected:
-            return
+            raise
         except Exception as error:
             answer = self._refuse(_problem(error, request))
-        finally:
-            Endpoint._under_way -= 1
-        status, content, headers = answer
         if self._stamp:
-            # This one counts: it is under way until it is answered.
-            headers += self._stamp(perf_counter() - started, Endpoint._under_way + 1)
-        if status != NO_CONTENT:
-            headers.append((b"content-length", b"%d" % len(content)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+            # Where nobody knows whose request it is, it stands for itself.
+            under_way = 1 if request.crowd is None else len(request.crowd)
+            answer.headers.extend(self._stamp(perf_counter() - started, under_way))
+        if answer.status != NO_CONTENT:
+            answer.headers.append((b"content-length", b"%d" % len(answer.content)))
+        return answer
 
     async def _no_such_method(self, request: Request) -> Answer:
         raise Problem(20004, value=f"{request.method} {request.path}", allow=", ".join(sorted(self._handlers)))
@@ -200,10 +208,12 @@ def _problem(error: Exception, request: Request) -> Problem:
 
 
 def refusal_headers(problem: Problem) -> list[Header]:
-    """The headers that HTTP asks for with an error status, whatever the dialect (RFC 9110 §11.6.1, §15.5.6)."""
+    """The headers that HTTP has for an error status, whatever the dialect (RFC 9110 §10.2.3, §11.6.1, §15.5.6)."""
     if problem.http == 401:
         return [(b"www-authenticate", b'Basic realm="Tidings", charset="UTF-8"')]
     if problem.http == 405:
         return [(b"allow", str(problem.details["allow"]).encode())]
+    if problem.code == 20429:
+        return [(b"retry-after", b"1")]
     # What is left of a body that is too long is not read.
     return [(b"connection", b"close")] if problem.http == 413 else []
