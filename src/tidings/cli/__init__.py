@@ -21,6 +21,8 @@ VERBS: Final = {
     "listen": "Receive status callbacks and check their signatures.",
     "inbound": "Have a handset of the simulated carrier write to a number.",
     "numbers": "Say who answers the messages that come in to a number.",
+    "opt-outs": "See who wants no more messages, change the list, import and export it.",
+    "clock": "Say what time it is for a gateway, and wind it ahead in development.",
     "callbacks": "List callbacks, see each attempt, tell again what was given up.",
     "explain-signature": "Say exactly what was signed in an attempt at a callback.",
     "smsc": "Run the simulated carrier alone: a test SMSC on a TCP port.",

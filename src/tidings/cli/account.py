@@ -48,10 +48,17 @@ account.add_command(callbacks)
 @account.command()
 @click.option("--name", default="", help="What people call it.")
 @click.option("--number", "numbers", multiple=True, metavar="SENDER", help="A sender of it; may be repeated.")
+@click.option("--test", is_flag=True, help="For rehearsals: requests are checked, and nothing is kept or sent.")
 @data_option
 @config_option
-def create(name: str, numbers: tuple[str, ...], data: Path, config: Path | None) -> None:
-    """Make an account, and print its credentials."""
+def create(name: str, numbers: tuple[str, ...], test: bool, data: Path, config: Path | None) -> None:
+    """Make an account, and print its credentials.
+
+    Those of a test account are for Twilio's API, and good for two requests: to send a message, from +15005550006,
+    and to get a number. Magic numbers choose how they are answered.
+    """
+    if test and numbers:
+        raise click.UsageError("a test account has no senders", click.get_current_context())
     senders = [_sender(number) for number in numbers]
 
     async def work(store: Store) -> None:
@@ -59,7 +66,8 @@ def create(name: str, numbers: tuple[str, ...], data: Path, config: Path | None)
             if (owner := await store.sender(sender)) is not None:
                 raise click.ClickException(f"{sender} is a sender of account {sid('AC', owner.account)} already")
         now = SystemClock().now()
-        made = Account(new_id(now), name, secrets.token_hex(16), now, signing_key=new_signing_key())
+        key = None if test else new_signing_key()
+        made = Account(new_id(now), name, secrets.token_hex(16), now, signing_key=key, test=test)
         await store.put_account(made)
         for sender in senders:
             await store.configure_sender(sender, made.id, 0, now)
@@ -77,7 +85,7 @@ def list_(data: Path, config: Path | None) -> None:
     async def work(store: Store) -> None:
         for kept in await store.accounts():
             senders = " ".join(sender.address for sender in await store.senders(kept.id)) or "no senders"
-            state = "" if kept.active else "  not active"
+            state = ("  for tests" if kept.test else "") + ("" if kept.active else "  not active")
             click.echo(f"{sid('AC', kept.id)}  {iso(kept.created_at)[:19]}Z  {kept.name or '-'}  {senders}{state}")
 
     in_store(work, load(config), data)

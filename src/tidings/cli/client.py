@@ -17,7 +17,7 @@ from tidings.lifecycle import FINAL, Status
 from tidings.model import CallbackState
 
 Where = Mapping[str, str | list[str]]
-"""A filter of callbacks as our own API takes it: parameter → value, or the values of one that is repeated."""
+"""A filter as our own API takes it: parameter → value, or the values of one that is repeated."""
 
 FIRST_LOOK: Final = 0.01
 LONGEST_LOOK: Final = 0.5
@@ -26,7 +26,8 @@ TIMEOUT: Final = 15.0
 """Seconds for one request."""
 OUTSTANDING: Final = (CallbackState.OWED, CallbackState.RETRYING)
 PAGE: Final = 100
-"""Callbacks asked for at a time."""
+"""What a list is asked for at a time."""
+EXPORT: Final = "/v1/opt-outs/export"
 
 
 class Client:
@@ -90,18 +91,45 @@ class Client:
         """What the simulated carrier made of a handset's message."""
         return await self._ask("POST", "/v1/simulator/inbound", content=message)
 
+    # --- opt-outs
+    async def opt_outs(self, where: Where, limit: int) -> AsyncIterator[dict[str, Any]]:
+        """Up to `limit` entries of the list, by scope and recipient."""
+        async for entry in self._listed("/v1/opt-outs", "opt_outs", where, limit):
+            yield entry
+
+    async def opt_out(self, scope: str, recipient: str) -> dict[str, Any]:
+        """The entry, new or there already."""
+        return await self._ask("PUT", _opt_out(scope, recipient))
+
+    async def lift_opt_out(self, scope: str, recipient: str) -> None:
+        await self._request("DELETE", _opt_out(scope, recipient))
+
+    async def import_opt_outs(self, lines: bytes) -> dict[str, Any]:
+        """What came of it: how many were read, and how many of them are new."""
+        headers = {"Content-Type": "text/csv"}
+        return self._decoded(await self._request("POST", "/v1/opt-outs/import", content=lines, headers=headers))
+
+    async def export_opt_outs(self) -> AsyncIterator[bytes]:
+        """All of the list as CSV, a page at a time, each with a line that names the columns."""
+        following: str | None = EXPORT
+        while following:
+            page = await self._request("GET", following)
+            yield page.content
+            following = page.links.get("next", {}).get("url")
+
+    # --- time
+    async def clock(self) -> dict[str, Any]:
+        return await self._ask("GET", "/v1/clock")
+
+    async def wind(self, advance: str) -> dict[str, Any]:
+        """The clock, after it was wound ahead by so much: `72h`."""
+        return await self._ask("POST", "/v1/clock", content={"advance": advance})
+
     # --- callbacks
     async def callbacks(self, where: Where, limit: int) -> AsyncIterator[dict[str, Any]]:
-        """Up to `limit` callbacks, newest first, a page at a time."""
-        page: Where = where
-        while limit > 0:
-            answer = await self._ask("GET", "/v1/callbacks", query={**page, "limit": str(min(limit, PAGE))})
-            for callback in answer["callbacks"]:
-                yield callback
-            limit -= len(answer["callbacks"])
-            if answer["next"] is None:
-                return
-            page = {**where, "after": answer["next"]}
+        """Up to `limit` callbacks, newest first."""
+        async for callback in self._listed("/v1/callbacks", "callbacks", where, limit):
+            yield callback
 
     async def callback(self, id: str) -> dict[str, Any]:
         """One callback with its attempts, `attempt_log`."""
@@ -143,6 +171,18 @@ class Client:
             last, wait = answer, min(wait * 1.5, LONGEST_LOOK)
             await asyncio.sleep(wait)
 
+    async def _listed(self, path: str, name: str, where: Where, limit: int) -> AsyncIterator[dict[str, Any]]:
+        """Up to `limit` of what is listed at `path` under `name`, a page at a time."""
+        page: Where = where
+        while limit > 0:
+            answer = await self._ask("GET", path, query={**page, "limit": str(min(limit, PAGE))})
+            for one in answer[name]:
+                yield one
+            limit -= len(answer[name])
+            if answer["next"] is None:
+                return
+            page = {**where, "after": answer["next"]}
+
     async def _ask(
         self,
         method: str,
@@ -152,18 +192,31 @@ class Client:
         content: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The JSON that is answered to a `form`, or to `content` as JSON. Raises ClickException."""
+        return self._decoded(await self._request(method, path, data=form, params=query, json=content))
+
+    async def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer, where that is no refusal. Raises ClickException."""
         try:
-            response = await self._http.request(method, path, data=form, params=query, json=content)
-            answer: dict[str, Any] = response.json()
+            response = await self._http.request(method, path, **request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise click.ClickException(
                 f"no gateway answers at {self.url}: {error or type(error).__name__}"
             ) from None
-        except ValueError:
-            raise click.ClickException(f"what answers at {self.url} is no Tidings gateway") from None
         if response.is_success:
-            return answer
+            return response
+        answer = self._decoded(response)
         if "code" not in answer:
             raise click.ClickException(f"{self.url} answered {response.status_code}")
         said = answer.get("detail") or answer.get("message")
         raise click.ClickException(f"the gateway refused it: error {answer['code']}: {said}")
+
+    def _decoded(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = response.json()
+        except ValueError:
+            raise click.ClickException(f"what answers at {self.url} is no Tidings gateway") from None
+        return answer
+
+
+def _opt_out(scope: str, recipient: str) -> str:
+    return f"/v1/opt-outs/{quote(scope, safe='')}/{quote(recipient, safe='')}"

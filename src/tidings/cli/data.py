@@ -105,7 +105,10 @@ def _file(settings: StoreSettings, directory: Path) -> Path:
 
 
 async def kept_account(directory: Path, account_sid: str | None = None) -> Account | None:
-    """An account that the development setting serves from this directory, by its SID; without one, the first."""
+    """An account that the development setting serves from this directory, by its SID; without one, the first.
+
+    That is never a test account.
+    """
     settings = StoreSettings()
     if not _file(settings, directory).exists():
         return None
@@ -114,4 +117,4 @@ async def kept_account(directory: Path, account_sid: str | None = None) -> Accou
             account_id = from_any(account_sid)
             return await store.account(account_id) if account_id else None
         accounts = await store.accounts()
-    return accounts[0] if accounts else None
+    return next((account for account in accounts if not account.test), None)

@@ -15,11 +15,11 @@ import msgspec
 import uvloop
 
 from tidings import __version__, telemetry
-from tidings.app import Gateway, development_account, open_store
+from tidings.app import Gateway, development_account, development_test_account, open_store
 from tidings.cli.data import Lock, config_option, data_option, locked
 from tidings.cli.hosting import listener_at, named_place_of, unless_stopped, until_ready, url_of
 from tidings.cli.tls_lines import secured_lines
-from tidings.clock import SystemClock
+from tidings.clock import SystemClock, WindableClock
 from tidings.ids import dashed, sid
 from tidings.model import Account
 from tidings.server import Secured
@@ -90,8 +90,9 @@ def serve(
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C, which finish what is in flight first.
 
-    Without --config it is the development setting: the simulated carrier, callbacks to this machine allowed, and
-    one account, whose credentials are printed. TIDINGS_ACCOUNT_SID and TIDINGS_AUTH_TOKEN fix them.
+    Without --config it is the development setting: the simulated carrier, callbacks to this machine allowed, a
+    clock that can be wound, and one account, whose credentials are printed. TIDINGS_ACCOUNT_SID and
+    TIDINGS_AUTH_TOKEN fix them. A second one is for rehearsals: what is sent with its credentials is only checked.
     """
     telemetry.configure(log_level, log_format)
     settings = load(config)
@@ -127,20 +128,22 @@ async def _serve(
 ) -> None:
     listener = listener_at(settings.server.host, settings.server.port)
     url = url_of(listener)
-    clock = SystemClock()
+    clock = WindableClock() if settings.server.windable else SystemClock()
     gateway = Gateway(settings, open_store(settings.store.url, data), clock)
     gateway.serve_at(url)
     secured = None
     if certificates:
-        shown = ShownCertificate(certificates, clock)
+        # Clients look at certificates by their own time, however far this gateway's was wound.
+        shown = ShownCertificate(certificates, SystemClock())
         secured = Secured(listener_at(settings.server.host, settings.server.tls_port, "--tls-port"), shown)
 
     async def announce(stop: asyncio.Event) -> None:
         lock.tell(url)
         if config is None:
             account = await development_account(gateway.store, gateway.clock, os.environ)
+            test = await development_test_account(gateway.store, gateway.clock)
             await unless_stopped(stop, until_ready(gateway))
-            click.echo(development_banner(url, data, account))
+            click.echo(development_banner(url, data, account, test))
         else:
             click.echo(f"Tidings {__version__} listens on {url} (settings {config}, data {data})")
         if secured:
@@ -152,7 +155,7 @@ async def _serve(
     await run(gateway, listener, announce, secured)
 
 
-def development_banner(url: str, data: Path, account: Account) -> str:
+def development_banner(url: str, data: Path, account: Account, test: Account) -> str:
     return f"""\
 Tidings {__version__} listens on {url} (development setting: simulated carrier, data in {data})
 
@@ -161,6 +164,8 @@ Tidings {__version__} listens on {url} (development setting: simulated carrier, 
   auth token   {account.auth_token}
   signing key  {account.signing_key or account.auth_token}
   numbers      {NUMBERS[0]}, {NUMBERS[1]} to {NUMBERS[-1]}
+  test SID     {sid("AC", test.id)}
+  test token   {test.auth_token} (what is sent with these is only checked)
 
 Send a message:
 
