@@ -17,9 +17,12 @@ import pytest
 from tidings.app import Gateway
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.carriers.smpp.settings import SmppSettings
-from tidings.clock import SECOND, Clock, SystemClock
+from tidings.clock import SECOND, AlarmClock, WindableClock
 from tidings.gateway.dispatch import DispatchSettings
+from tidings.gateway.inbound import InboundSettings
+from tidings.gateway.rates import QueueSettings
 from tidings.gateway.routes import Route
+from tidings.gateway.schedule import ScheduleSettings
 from tidings.lifecycle import Kind, Status
 from tidings.model import (
     Attempt,
@@ -91,24 +94,10 @@ class WatchedStore(SqliteStore):
         self.changed = asyncio.Event()
 
 
-class WoundClock:
-    """The machine's time, and what a test adds to it."""
-
-    def __init__(self) -> None:
-        self.ahead = 0
-        self._system = SystemClock()
-
-    def now(self) -> int:
-        return self._system.now() + self.ahead
-
-    def wind(self, seconds: float) -> None:
-        self.ahead += int(seconds * SECOND)
-
-
 class Site:
     """A running gateway, and what tests ask of it."""
 
-    def __init__(self, settings: Settings, store: WatchedStore, clock: Clock, app: App) -> None:
+    def __init__(self, settings: Settings, store: WatchedStore, clock: AlarmClock, app: App) -> None:
         self.settings = settings
         self.store = store
         self.gateway = Gateway(settings, store, clock)
@@ -214,14 +203,20 @@ class Bench:
 
     def __init__(self, path: Path, stack: AsyncExitStack, app: App) -> None:
         self.app = app
-        self.clock = WoundClock()
+        self.clock = WindableClock()
         self.callbacks: dict[str, Any] = {}
         """Settings of the callback room; a process of its own takes a third of a second to start."""
         self.options = CallbackOptions()
         """How the account wants to be told."""
+        self.queues = QueueSettings()
+        self.schedule = ScheduleSettings()
+        self.inbound = InboundSettings()
         self._path = path
         self._stack = stack
         self._images = 0
+
+    def wind(self, seconds: float) -> None:
+        self.clock.wind(int(seconds * SECOND))
 
     async def centre(self) -> Centre:
         centre = Centre()
@@ -260,6 +255,9 @@ class Bench:
             carrier=carriers,
             route=tuple(routes) if routes is not None else (Route("+", tuple(c.name for c in carriers)),),
             dispatch=msgspec.convert({"window": window, **dispatch}, DispatchSettings),
+            queues=self.queues,
+            schedule=self.schedule,
+            inbound=self.inbound,
             callbacks=msgspec.convert(
                 {"allow_private": True, "own_process": False, **self.callbacks}, DeliverySettings
             ),

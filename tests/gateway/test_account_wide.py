@@ -155,4 +155,4 @@ async def change(bench: "Bench", site: "Site", options: CallbackOptions) -> None
     account = await site.store.account(ACCOUNT)
     assert account is not None
     await site.store.put_account(msgspec.structs.replace(account, callbacks=options))
-    bench.clock.wind(3)
+    bench.wind(3)

@@ -11,6 +11,8 @@ from tidings.carriers.smpp.settings import SmppSettings
 from tidings.clock import SECOND
 from tidings.gateway.answers import Judge, UncertainPolicy
 from tidings.gateway.ledger import Evidence
+from tidings.gateway.limits import QueueDepths
+from tidings.gateway.rates import HEAD_START, QueueSettings, Rates
 from tidings.gateway.routes import Route, Routes
 from tidings.lifecycle import Kind, SegmentState, Status
 from tidings.model import Direction, Message, Segment, Standing
@@ -28,6 +30,8 @@ NEVER: Final = Rejected(21211, True, "RINVDSTADR (0x0b)", retries=3, after=9.0)
 ELSEWHERE: Final = Rejected(30008, False, "RSYSERR (0x08)")
 AGAIN: Final = Rejected(30008, False, "RSUBMITFAIL (0x45)", retries=2, after=1.5)
 DOUBT: Final = Uncertain("no answer within 10 s")
+
+RATES: Final = Rates(QueueSettings(first=("otp",)), QueueDepths())
 
 Next = tuple[str, int | None, int]
 """(carrier, due_at, tries)"""
@@ -71,7 +75,7 @@ def judged(
     kept: Kept, answer: Answer, *, policy: UncertainPolicy = HOLD, route: tuple[str, ...] = ("first", "second")
 ) -> tuple[list[Evidence], Next]:
     """What is kept of an answer to part 1, and what comes next."""
-    judge = Judge(Routes([Route("+", route)] if route else []), At(), policy)
+    judge = Judge(Routes([Route("+", route)] if route else []), RATES.place, At(), policy)
     standing = kept.standing
     said = list(judge.evidence(kept, 1, carrier(standing.carrier or ""), answer))
     return said, (standing.carrier or "", standing.due_at, standing.tries)
@@ -87,12 +91,12 @@ IN_ITS_PLACE: Final[Next] = ("first", MADE, 0)
         (ACCEPTED, HOLD, [Kind.ACCEPTED], [None], STAYS),
         (Accepted(""), HOLD, [Kind.ACCEPTED], [None], STAYS),
         (NEVER, HOLD, [Kind.REFUSED], [21211], STAYS),
-        (ELSEWHERE, HOLD, [Kind.DEFERRED], [None], ("second", NOW, 0)),
+        (ELSEWHERE, HOLD, [Kind.DEFERRED], [None], ("second", MADE, 0)),
         (AGAIN, HOLD, [Kind.DEFERRED], [None], ("first", NOW + 1_500_000, 1)),
         (Throttled(5.0, "RTHROTTLED (0x58)"), HOLD, [Kind.DEFERRED], [None], IN_ITS_PLACE),
         (NotSent("the bind was lost"), HOLD, [Kind.DEFERRED], [None], IN_ITS_PLACE),
         (DOUBT, HOLD, [Kind.UNCERTAIN], [None], STAYS),
-        (DOUBT, RESEND, [Kind.UNCERTAIN, Kind.DEFERRED], [None, None], ("first", NOW, 0)),
+        (DOUBT, RESEND, [Kind.UNCERTAIN, Kind.DEFERRED], [None, None], IN_ITS_PLACE),
         (DOUBT, FAIL, [Kind.UNCERTAIN, Kind.ABANDONED], [None, 30410], STAYS),
     ],
 )
@@ -104,6 +108,20 @@ def test_each_answer_has_its_evidence_and_its_next_step(
     assert [evidence.error for evidence in said] == errors
     assert {(evidence.part, evidence.detail["carrier"]) for evidence in said} == {(1, "first")}
     assert after == following
+
+
+@pytest.mark.parametrize(
+    ("answer", "policy"),
+    [(Throttled(5.0, "full"), HOLD), (NotSent("lost"), HOLD), (ELSEWHERE, HOLD), (DOUBT, RESEND)],
+)
+def test_a_message_keeps_the_place_that_its_time_and_its_intent_give_it(
+    answer: Answer, policy: UncertainPolicy
+) -> None:
+    scheduled, urgent = kept(), kept()
+    scheduled.message = replace(scheduled.message, send_at=NOW - SECOND)
+    urgent.message = replace(urgent.message, extras={"intent": "otp"})
+    assert judged(scheduled, answer, policy=policy)[1][1] == NOW - SECOND
+    assert judged(urgent, answer, policy=policy)[1][1] == MADE - HEAD_START
 
 
 @pytest.mark.parametrize("policy", list(UncertainPolicy))
@@ -119,17 +137,17 @@ def test_the_policy_for_doubt_concerns_doubt_alone(answer: Answer, policy: Uncer
         (AGAIN, 0, "first", ("first", "second"), Kind.DEFERRED, ("first", NOW + 1_500_000, 1)),
         (AGAIN, 1, "first", ("first", "second"), Kind.DEFERRED, ("first", NOW + 1_500_000, 2)),
         # … then the next carrier, which begins to count anew …
-        (AGAIN, 2, "first", ("first", "second"), Kind.DEFERRED, ("second", NOW, 0)),
-        (AGAIN, 9, "first", ("first", "second"), Kind.DEFERRED, ("second", NOW, 0)),
-        (ELSEWHERE, 0, "first", ("first", "second", "third"), Kind.DEFERRED, ("second", NOW, 0)),
-        (ELSEWHERE, 0, "second", ("first", "second", "third"), Kind.DEFERRED, ("third", NOW, 0)),
+        (AGAIN, 2, "first", ("first", "second"), Kind.DEFERRED, ("second", MADE, 0)),
+        (AGAIN, 9, "first", ("first", "second"), Kind.DEFERRED, ("second", MADE, 0)),
+        (ELSEWHERE, 0, "first", ("first", "second", "third"), Kind.DEFERRED, ("second", MADE, 0)),
+        (ELSEWHERE, 0, "second", ("first", "second", "third"), Kind.DEFERRED, ("third", MADE, 0)),
         # … and the last one's no is final.
         (AGAIN, 2, "second", ("first", "second"), Kind.REFUSED, ("second", None, 2)),
         (ELSEWHERE, 0, "third", ("first", "second", "third"), Kind.REFUSED, ("third", None, 0)),
         (ELSEWHERE, 0, "first", ("first",), Kind.REFUSED, ("first", None, 0)),
         (ELSEWHERE, 0, "first", (), Kind.REFUSED, ("first", None, 0)),
         # A carrier that is no longer on the route gives way to the first on it.
-        (ELSEWHERE, 0, "old", ("first", "second"), Kind.DEFERRED, ("first", NOW, 0)),
+        (ELSEWHERE, 0, "old", ("first", "second"), Kind.DEFERRED, ("first", MADE, 0)),
         # What no carrier would take is offered to none, and asked about no second time.
         (NEVER, 0, "first", ("first", "second"), Kind.REFUSED, ("first", None, 0)),
     ],
@@ -147,7 +165,7 @@ def test_a_refusal_is_tried_again_then_elsewhere_then_final(
 @pytest.mark.parametrize(
     ("states", "answer", "kind", "following"),
     [
-        ((S, W), ELSEWHERE, Kind.DEFERRED, ("second", NOW, 0)),
+        ((S, W), ELSEWHERE, Kind.DEFERRED, ("second", MADE, 0)),
         # What a carrier has, or may have, a part of stays with it …
         ((S, A), ELSEWHERE, Kind.REFUSED, STAYS),
         ((S, U), ELSEWHERE, Kind.REFUSED, STAYS),

@@ -114,7 +114,7 @@ async def test_an_application_that_is_down_for_an_hour_still_hears_everything(be
     await site.until(message, Status.SENT)
     await centre.receipt(asked)
     for attempts in (1, 2, 3):
-        bench.clock.wind(20 * 60)
+        bench.wind(20 * 60)
         await bench.app.attempted(attempts + len(bench.app.told))
     bench.app.answer = lambda status: 204
     await bench.app.hears(message, "sent", "delivered")
@@ -127,7 +127,7 @@ async def test_what_is_given_up_after_a_day_is_kept_and_lets_the_next_one_throug
     asked = await centre.submission()
     asked.accept("id1")
     await bench.app.attempted(2)
-    bench.clock.wind(24 * 3600)
+    bench.wind(24 * 3600)
     await centre.receipt(asked)
     await bench.app.hears(message, "delivered")
     await site.until_all_is_told()

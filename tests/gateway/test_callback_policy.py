@@ -75,7 +75,7 @@ async def test_it_is_given_up_after_24_hours_and_every_attempt_is_kept(bench: "B
     centre, site = await bench.pair()
     message = await sent(centre, site)
     await bench.app.attempted(2)
-    bench.clock.wind(24 * 3600)
+    bench.wind(24 * 3600)
     callback = await settled(site, message, CallbackState.GIVEN_UP)
     attempts = await site.attempts(callback)
     assert len(attempts) == callback.attempts >= 2
@@ -118,7 +118,7 @@ async def test_a_host_that_stays_away_holds_nothing_in_memory_and_what_waited_fo
     for message in messages:
         await site.until(message, Status.SENT)
     await out_of_reach(site)
-    bench.clock.wind(25 * 3600)
+    bench.wind(25 * 3600)
     for message in messages:
         callback = await settled(site, message, CallbackState.GIVEN_UP)
         assert (callback.error, callback.response) in ((11200, 503), (11200, None))
@@ -140,10 +140,10 @@ async def test_attempts_are_forgotten_after_their_retention_and_callbacks_are_no
     centre, site = await bench.pair()
     message = await sent(centre, site)
     done = await settled(site, message, CallbackState.DONE)
-    bench.clock.wind(29 * 24 * 3600)
+    bench.wind(29 * 24 * 3600)
     await site.gateway.tidy()
     assert len(await site.attempts(done)) == 1
-    bench.clock.wind(2 * 24 * 3600)
+    bench.wind(2 * 24 * 3600)
     await site.gateway.tidy()
     assert await site.attempts(done) == []
     assert await site.store.callbacks(message) == [done]

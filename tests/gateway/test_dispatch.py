@@ -254,7 +254,7 @@ async def test_a_message_whose_time_is_over_before_it_leaves_fails(bench: "Bench
     site = await bench.site(bench.smpp(centre))
     short = await site.send(validity=60)
     patient = await site.send(validity=600)
-    bench.clock.wind(61)
+    bench.wind(61)
     centre.answer_all()
     centre.bind_status = 0
     standing = await site.until(short, FAILED)
@@ -270,7 +270,7 @@ async def test_a_message_that_is_throttled_until_its_time_is_over_fails_and_is_n
     centre, site = await bench.pair()
     message = await site.send(validity=60)
     asked = await centre.submission()
-    bench.clock.wind(61)
+    bench.wind(61)
     asked.refuse(RTHROTTLED)
     standing = await site.until(message, FAILED)
     assert standing.error == 30017
@@ -282,7 +282,7 @@ async def test_a_message_expires_on_time_though_its_carrier_is_down(bench: "Benc
     await centre.close()
     site = await bench.site(bench.smpp(centre), failover_after=0.05)
     message = await site.send(validity=60)
-    bench.clock.wind(61)
+    bench.wind(61)
     assert (await site.until(message, FAILED)).error == 30036
     await bench.app.hears(message, "failed")
 

@@ -38,7 +38,7 @@ async def test_a_held_submission_is_made_once_says_so_and_is_never_called_failed
     assert event.detail["policy"] == "hold"
     assert (await site.segment(message)).state is SegmentState.UNCERTAIN
     centre.answer_all()
-    bench.clock.wind(100 * 3600)
+    bench.wind(100 * 3600)
     await flow(site)
     assert await site.status(message) is SENDING
     assert [other.to for other in centre.asked].count(asked.to) == 1

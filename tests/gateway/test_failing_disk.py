@@ -121,10 +121,12 @@ async def test_a_queue_that_cannot_be_read_for_a_while_is_read_again(
     failures = iter([True])
     due_messages = type(site.store).due_messages
 
-    async def failing(store: "WatchedStore", carrier: str, now: int, limit: int) -> list[tuple[str, int]]:
+    async def failing(
+        store: "WatchedStore", carrier: str, account: str, sender: str, now: int, limit: int
+    ) -> list[tuple[str, int]]:
         if next(failures, False):
             raise StoreError("the disk is slow")
-        return await due_messages(store, carrier, now, limit)
+        return await due_messages(store, carrier, account, sender, now, limit)
 
     monkeypatch.setattr(type(site.store), "due_messages", failing)
     centre.answer_all()

@@ -22,6 +22,12 @@ NEVER_A_RECEIPT = "+15551230202"
 LONG = "a long text " * 40  # 480 characters: four parts
 
 
+@pytest.fixture(autouse=True)
+def no_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests ask by themselves; housekeeping would as well, once they wind the clock."""
+    monkeypatch.setattr(app, "HOUSEKEEPING", 1e9)
+
+
 @pytest.fixture
 def asking(tmp_path: Path) -> str:
     """A profile of a carrier that answers query_sm."""
@@ -55,7 +61,7 @@ async def sent(site: "Site", to: str = "+15551230200", body: str = "hello") -> s
 async def test_its_answer_settles_a_message_and_says_that_it_was_an_answer(bench: "Bench", asking: str) -> None:
     site = await simulated(bench, asking)
     message = await sent(site)
-    bench.clock.wind(HOUR + 1)
+    bench.wind(HOUR + 1)
     assert await site.gateway.inquiry.ask() == 1
     assert await site.status(message) is DELIVERED
     (event,) = await site.events(message, Kind.DELIVERED)
@@ -69,7 +75,7 @@ async def test_its_answer_settles_a_message_and_says_that_it_was_an_answer(bench
 async def test_a_bad_end_is_learnt_of_too(bench: "Bench", asking: str) -> None:
     site = await simulated(bench, asking)
     message = await sent(site, "+15551230404")
-    bench.clock.wind(HOUR + 1)
+    bench.wind(HOUR + 1)
     await site.gateway.inquiry.ask()
     standing = await site.standing(message)
     assert (standing.status, standing.error) == (UNDELIVERED, 30005)
@@ -78,11 +84,11 @@ async def test_a_bad_end_is_learnt_of_too(bench: "Bench", asking: str) -> None:
 async def test_it_is_asked_after_query_after_and_once(bench: "Bench", asking: str) -> None:
     site = await simulated(bench, asking)
     message = await sent(site, NEVER_A_RECEIPT)
-    bench.clock.wind(HOUR - 60)
+    bench.wind(HOUR - 60)
     assert await site.gateway.inquiry.ask() == 0
-    bench.clock.wind(61)
+    bench.wind(61)
     assert await site.gateway.inquiry.ask() == 1
-    bench.clock.wind(HOUR)
+    bench.wind(HOUR)
     assert await site.gateway.inquiry.ask() == 0
     # It did not know more than we do.
     (event,) = await site.events(message, Kind.PROGRESS)
@@ -94,14 +100,14 @@ async def test_what_has_its_receipt_is_not_asked_about(bench: "Bench", asking: s
     site = await simulated(bench, asking, receipts=True)
     message = await site.send()
     await site.until(message, DELIVERED)
-    bench.clock.wind(HOUR + 1)
+    bench.wind(HOUR + 1)
     assert await site.gateway.inquiry.ask() == 0
 
 
 async def test_every_part_is_asked_about(bench: "Bench", asking: str) -> None:
     site = await simulated(bench, asking)
     message = await sent(site, body=LONG)
-    bench.clock.wind(HOUR + 1)
+    bench.wind(HOUR + 1)
     assert await site.gateway.inquiry.ask() == 4
     assert {segment.state for segment in await site.store.segments(message)} == {SegmentState.DELIVERED}
     await bench.app.hears(message, "sent", "delivered")
@@ -114,7 +120,7 @@ async def test_parts_beyond_one_round_are_asked_about_in_the_next(
     monkeypatch.setattr(inquiry, "AT_ONCE", at_once)
     site = await simulated(bench, asking)
     messages = [await sent(site, body=LONG) for _ in range(2)]
-    bench.clock.wind(HOUR + 1)
+    bench.wind(HOUR + 1)
     for _ in range(3):
         await site.gateway.inquiry.ask()
     assert [await site.status(message) for message in messages] == [DELIVERED] * 2
@@ -126,7 +132,7 @@ async def test_a_carrier_that_does_not_answer_and_one_that_is_not_to_be_asked_is
 ) -> None:
     site = await simulated(bench, asking if profile == "asking" else profile, query_after=query_after)
     message = await sent(site)
-    bench.clock.wind(2 * HOUR)
+    bench.wind(2 * HOUR)
     assert await site.gateway.inquiry.ask() == 0
     assert await site.status(message) is SENT
 
@@ -146,5 +152,5 @@ async def test_housekeeping_asks_and_goes_on_after_the_store_has_failed_it(
 
     monkeypatch.setattr(site.store, "accepted_segments", failing_once)
     message = await sent(site)
-    bench.clock.wind(HOUR + 1)
+    bench.wind(HOUR + 1)
     await site.until(message, DELIVERED)

@@ -244,9 +244,9 @@ async def test_a_receipt_for_nobody_is_parked_and_let_go_of_after_seven_days(ben
     await centre.receipt(asked, id="nobody's")
     assert await site.status(message) is SENT
     assert await site.store.parked_keys(10) != []
-    bench.clock.wind(7 * DAY // SECOND - 60)
+    bench.wind(7 * DAY // SECOND - 60)
     assert await site.gateway.receipts.forget_old() == 0
-    bench.clock.wind(120)
+    bench.wind(120)
     assert await site.gateway.receipts.forget_old() > 0
     assert await site.store.parked_keys(10) == []
 
@@ -255,7 +255,7 @@ async def test_what_was_parked_and_forgotten_is_not_matched_any_more(bench: "Ben
     centre, site = await bench.pair()
     first, asked = await accepted(centre, site)
     await centre.receipt(asked, id="id2")
-    bench.clock.wind(8 * DAY // SECOND)
+    bench.wind(8 * DAY // SECOND)
     await site.gateway.receipts.forget_old()
     second, _ = await accepted(centre, site, "id2", number=2)
     await accepted(centre, site, "id3", number=3)

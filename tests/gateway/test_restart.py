@@ -136,7 +136,7 @@ async def test_owed_callbacks_go_out_after_a_restart_in_order(bench: "Bench") ->
     await bench.app.attempted(1)
     again = await restarted(bench, site, centre)
     bench.app.answer = lambda status: 204
-    bench.clock.wind(60)
+    bench.wind(60)
     await again.send("+15551230009")  # wakes nothing by itself: the lane looks by its own clock
     await bench.app.hears(message, "sent", "delivered")
     assert len({told.token for told in bench.app.told if told.status == "sent"}) == 1

@@ -1,7 +1,8 @@
 """What follows from a carrier's answer: the one place that decides whether to try again, elsewhere or never.
 
     Accepted     the segment has a name; receipts parked under it are tried again
-    Rejected     permanent: refused. Otherwise asked again as often as the answer allows, then the next carrier
+    Rejected     permanent: refused. Otherwise asked again as often as the answer allows, then the next carrier,
+                 where the message keeps its place
     Throttled    the message keeps its place; no attempt is counted
     NotSent      the message keeps its place; a carrier that stays down hands it to the next on the route
     Uncertain    by policy: held (default), sent again, or failed (30410)
@@ -10,7 +11,7 @@ What is to be done next (`due_at`, `carrier`, `tries` of the standing) is set he
 one commit. The dispatcher asks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import Any
 
@@ -19,6 +20,7 @@ from tidings.clock import SECOND, Clock
 from tidings.gateway.ledger import Evidence
 from tidings.gateway.routes import Routes
 from tidings.lifecycle import Kind, SegmentState
+from tidings.model import Message
 from tidings.store.base import Kept
 
 
@@ -32,8 +34,12 @@ class UncertainPolicy(StrEnum):
 
 
 class Judge:
-    def __init__(self, routes: Routes, clock: Clock, policy: UncertainPolicy) -> None:
+    def __init__(
+        self, routes: Routes, place: Callable[[Message], int], clock: Clock, policy: UncertainPolicy
+    ) -> None:
+        """`place`: where a message stands in its queue (`Rates.place`)."""
         self._routes = routes
+        self._place = place
         self._clock = clock
         self.policy = policy
 
@@ -48,10 +54,10 @@ class Judge:
             case Rejected():
                 yield self._rejected(kept, part, answer, detail | {"reason": answer.reason})
             case Throttled():
-                kept.standing.due_at = kept.message.created_at
+                kept.standing.due_at = self._place(kept.message)
                 yield Evidence(Kind.DEFERRED, detail | {"throttled": answer.reason, "ends_as": answer.error}, part)
             case NotSent():
-                kept.standing.due_at = kept.message.created_at
+                kept.standing.due_at = self._place(kept.message)
                 yield Evidence(Kind.DEFERRED, detail | {"not_sent": answer.reason}, part)
             case Uncertain():
                 yield from self.doubt(kept, part, detail | {"evidence": answer.evidence})
@@ -72,7 +78,7 @@ class Judge:
             # Whether it may have a part already is not known yet: this one asks it again.
             standing.due_at = now + int(answer.after * SECOND)
             return Evidence(Kind.DEFERRED, detail, part)
-        standing.carrier, standing.due_at, standing.tries = following, now, 0
+        standing.carrier, standing.due_at, standing.tries = following, self._place(kept.message), 0
         return Evidence(Kind.DEFERRED, detail | {"next": following}, part)
 
     def doubt(self, kept: Kept, part: int, detail: dict[str, Any]) -> Iterable[Evidence]:
@@ -82,5 +88,5 @@ class Judge:
         if self.policy is UncertainPolicy.FAIL:
             yield Evidence(Kind.ABANDONED, carrier, part, 30410)
         elif self.policy is UncertainPolicy.RESEND:
-            kept.standing.due_at = self._clock.now()
+            kept.standing.due_at = self._place(kept.message)
             yield Evidence(Kind.DEFERRED, carrier | {"resend": True}, part)

@@ -1,26 +1,32 @@
-"""From work in the store to submissions at a carrier: who is next, and whom to ask.
+"""From work in the store to submissions at a carrier: whom a message goes to, and what becomes of it.
 
-Each carrier has a lane: a window on the messages that wait for it, oldest due first. A message takes a slot (room
-in the carrier's window), the intent to submit is kept, and only then do bytes leave; the answer is kept after it,
-with what follows from it (`answers`). So an intent without an answer is a submission in doubt, after a crash as
-after a timeout.
+Each carrier has a lane, which says whose turn it is: a queue for each sender, the oldest due first. A message that
+has its turn has a slot (room in the carrier's window), the intent to submit is kept, and only then do bytes leave;
+the answer is kept after it, with what follows from it (`answers`). So an intent without an answer is a submission
+in doubt, after a crash (`recovery`) as after a timeout.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from tidings.carriers.base import Accepted, Answer, Carrier, Part, Slot, Submission, Uncertain
-from tidings.clock import SECOND, Clock
+from tidings.clock import SECOND, AlarmClock
 from tidings.gateway.answers import Judge, UncertainPolicy
-from tidings.gateway.lane import AFTER_A_FAULT, Lane, Work
+from tidings.gateway.expiry import Expiry
+from tidings.gateway.lane import AFTER_A_FAULT, Lane, Turn
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.media import MediaRoom, Stopping, Unavailable
+from tidings.gateway.pace import Paces
+from tidings.gateway.permission import Permission
+from tidings.gateway.queue import Work
+from tidings.gateway.rates import Rates
 from tidings.gateway.receipts import Receipts
+from tidings.gateway.recovery import Recovery, begun
 from tidings.gateway.routes import Routes
 from tidings.lifecycle import Kind, SegmentState
 from tidings.model import Message, Segment
@@ -28,11 +34,8 @@ from tidings.store.base import Change, Contradiction, Kept, Store, StoreError
 
 log = logging.getLogger(__name__)
 
-RECOVERED_AT_ONCE: Final = 500
-"""Segments in doubt that are read at a time after a crash."""
 MEDIA_TRIES: Final = 3
 """How often media are fetched that could not be had, before their message is given up."""
-_EVER: Final = 2**62
 _BEING_SENT: Final = frozenset({SegmentState.WAITING, SegmentState.SUBMITTING})
 
 
@@ -59,24 +62,31 @@ class Dispatcher:
         carriers: Mapping[str, Carrier],
         routes: Routes,
         media: MediaRoom,
-        clock: Clock,
+        rates: Rates,
+        permission: Permission,
+        expiry: Expiry,
+        clock: AlarmClock,
         settings: DispatchSettings,
     ) -> None:
         self._store = store
-        self._media = media
         self._ledger = ledger
         self._receipts = receipts
-        self._routes = routes
+        self._media = media
+        self._rates = rates
+        self._permission = permission
+        self._expiry = expiry
         self._clock = clock
         self._settings = settings
-        self._carriers = carriers
-        self._judge = Judge(routes, clock, settings.uncertain)
+        self._judge = Judge(routes, rates.place, clock, settings.uncertain)
+        self._recovery = Recovery(store, ledger, routes, carriers, self._judge, clock)
+        self._paces = Paces(rates, clock)
         self._lanes = {
             name: Lane(
                 self,
                 carrier,
                 store,
                 clock,
+                self._paces,
                 window=settings.window,
                 failover_after=settings.failover_after,
             )
@@ -85,16 +95,22 @@ class Dispatcher:
 
     async def start(self) -> None:
         """Settle what a crash left open, then begin to hand messages over."""
-        await self._recover()
+        await self._recovery.settle_doubts()
         await self._receipts.settle_left()
-        for name in await self._store.waiting_carriers():
-            if name not in self._lanes:
-                await self._move_all(name)
+        queues = await self._store.queues()
+        gone = [queue for queue in queues if queue[0] not in self._lanes]
+        for queue in gone:
+            await self._recovery.leave(*queue)
+        for carrier, account, sender in await self._store.queues() if gone else queues:
+            self._lanes[carrier].look_again(account, sender)
         for lane in self._lanes.values():
             lane.start()
+        await self._expiry.start()
 
     async def stop(self) -> None:
         """Hand nothing new over, and wait for the answers to what has been. Carriers must still be up."""
+        await self._expiry.stop()
+        self._paces.close()
         await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
 
     def offer(self, kept: Kept) -> None:
@@ -102,11 +118,15 @@ class Dispatcher:
         standing = kept.standing
         lane = self._lanes.get(standing.carrier or "")
         if lane is not None and standing.due_at is not None:
-            lane.window.offer(Work(standing.id, standing.due_at))
+            self._expiry.watch(kept.message)
+            lane.offer(kept, standing.due_at)
 
-    def look_again(self, carrier: str) -> None:
-        """Soon, at what the store holds for `carrier`."""
-        self._lanes[carrier].window.look_again_in(AFTER_A_FAULT)
+    def look_again(self, kept: Kept) -> None:
+        """Soon, at what the store has of it: its commit is said to have failed."""
+        lane = self._lanes.get(kept.standing.carrier or "")
+        if lane is not None and kept.message.sender:
+            self._expiry.watch(kept.message)
+            lane.look_again_later(kept.message.account, kept.message.sender)
 
     def late(self, carrier: Carrier, submission: Submission, answer: Answer) -> None:
         """An answer has come after all, to a submission that was uncertain."""
@@ -119,44 +139,55 @@ class Dispatcher:
         state = kept.segments[part - 1].state
         if state is SegmentState.UNCERTAIN or isinstance(answer, Accepted | Uncertain):
             await self._settle(kept, part, carrier, answer)
-            self._go_on(kept, carrier)
+            self._go_on(kept)
         elif state not in _BEING_SENT:
             # Settled without it: nothing follows from this no any more.
             late = Evidence(Kind.DEFERRED, {"carrier": carrier.name, "late": answer.reason}, part)
             await self._ledger.record(kept, late)
 
     # --- one message
-    async def send(self, work: Work, carrier: Carrier, slot: Slot) -> None:
+    async def send(self, work: Work, carrier: Carrier, turn: Turn) -> None:
         """Submit what of a message has not left yet, and keep what becomes of it."""
         try:
             kept = await self._ledger.find(work.id)
+            refusal = await self._permission.refusal(kept.message) if kept is not None else None
             media = await self._media.load(kept.message) if kept is not None and kept.message.media else ()
         except StoreError:
-            slot.release()
+            turn.pass_on()
             raise
         if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
-            slot.release()
-        elif self._expired(kept.message):
-            slot.release()
-            await self._expire(kept, carrier)
+            turn.pass_on()
+        elif self._expiry.has_ended(kept.message):
+            turn.pass_on()
+            await self._expiry.end(kept)
+        elif refusal is not None:
+            turn.pass_on()
+            await self._refuse(kept, {"carrier": carrier.name}, refusal)
         elif media is None:
-            slot.release()
+            turn.pass_on()
             await self._fetch_media(kept, carrier)
         else:
-            await self._hand_over(kept, carrier, slot, media)
+            await self._hand_over(kept, carrier, turn, media)
 
-    async def _hand_over(self, kept: Kept, carrier: Carrier, slot: Slot, media: tuple[Part, ...]) -> None:
+    async def _hand_over(self, kept: Kept, carrier: Carrier, turn: Turn, media: tuple[Part, ...]) -> None:
         texts, change = self._lay_out(kept, carrier)
         waiting = [segment.part for segment in kept.segments if segment.state is SegmentState.WAITING]
         if not waiting or _refused(kept):
-            slot.release()
+            turn.pass_on()
             kept.standing.due_at = None
             return
+        if turn.pace is not None:
+            turn.pace.spend(self._rates.pause(kept.message))
         if len(waiting) == 1:
-            await self._submit(kept, waiting[0], texts, carrier, slot, change, media=media)
+            await self._submit(kept, waiting[0], texts, carrier, turn.slot, change, media=media)
         else:
-            await self._submit_parts(kept, waiting, texts, carrier, slot, change)
-        self._go_on(kept, carrier)
+            await self._submit_parts(kept, waiting, texts, carrier, turn.slot, change)
+        self._go_on(kept)
+
+    def _refuse(self, kept: Kept, detail: dict[str, Any], error: int) -> "asyncio.Future[None]":
+        """What of a message has not left will not leave any more."""
+        kept.standing.due_at = None
+        return self._ledger.record(kept, Evidence(Kind.REFUSED, detail, error=error))
 
     async def _submit_parts(
         self, kept: Kept, parts: list[int], texts: list[str], carrier: Carrier, slot: Slot, change: Change
@@ -166,7 +197,7 @@ class Dispatcher:
         for part in parts:
             if started:
                 slot, change = await carrier.slot(), Change()
-            if _refused(kept):
+            if _refused(kept) or (self._expiry.has_ended(kept.message) and not begun(kept)):
                 slot.release()
                 break
             leaving = asyncio.get_running_loop().create_future()
@@ -212,6 +243,7 @@ class Dispatcher:
                 message.encoding,
                 validity,
                 media,
+                message.extras.get("receipts", True),
             )
         )
         await self._settle(kept, part, carrier, answer)
@@ -231,29 +263,27 @@ class Dispatcher:
             await self._without_media(kept, carrier, fault)
         else:
             standing.tries = 0
-            self._go_on(kept, carrier)
+            self._go_on(kept)
 
     async def _without_media(self, kept: Kept, carrier: Carrier, fault: Unavailable) -> None:
         """What goes with a message cannot be had: later perhaps, or it never leaves."""
-        _, change = self._lay_out(kept, carrier)
         standing, detail = kept.standing, {"carrier": carrier.name, "media": fault.reason}
         if fault.passing and standing.tries < MEDIA_TRIES - 1:
             standing.tries += 1
             standing.due_at = self._clock.now() + int(self._settings.media_retry * SECOND)
-            await self._ledger.record(kept, Evidence(Kind.DEFERRED, detail), change=change)
-            self._go_on(kept, carrier)
+            await self._ledger.record(kept, Evidence(Kind.DEFERRED, detail))
+            self._go_on(kept)
         else:
-            standing.due_at = None
-            await self._ledger.record(kept, Evidence(Kind.REFUSED, detail, error=fault.error), change=change)
+            await self._refuse(kept, detail, fault.error)
 
     async def _take_back(self, message_id: str, part: int, carrier: Carrier) -> None:
         """A store that failed may have kept an intent all the same. Nothing was handed over: it is no doubt."""
         kept = await self._after_a_fault(message_id)
         if part <= len(kept.segments) and kept.segments[part - 1].state is SegmentState.SUBMITTING:
-            kept.standing.due_at = kept.message.created_at
+            kept.standing.due_at = self._rates.place(kept.message)
             detail = {"carrier": carrier.name, "not_sent": "the store failed"}
             await self._ledger.record(kept, Evidence(Kind.DEFERRED, detail, part))
-            self._go_on(kept, carrier)
+            self._go_on(kept)
 
     async def _after_a_fault(self, message_id: str) -> Kept:
         """A message as the store has it, once the store answers again."""
@@ -265,20 +295,6 @@ class Dispatcher:
                 continue
             assert kept is not None, "it was being worked on"
             return kept
-
-    def _expired(self, message: Message) -> bool:
-        validity = message.validity or self._settings.validity
-        return validity > 0 and self._clock.now() >= message.created_at + validity * SECOND
-
-    async def _expire(self, kept: Kept, carrier: Carrier) -> None:
-        """What of a message has not left will not leave any more."""
-        _, change = self._lay_out(kept, carrier)
-        kept.standing.due_at = None
-        detail = {"validity": kept.message.validity or self._settings.validity}
-        events = await self._store.events(kept.message.id)
-        # A carrier that was too busy to the end is another matter than a message that nobody got round to.
-        error = events[-1].detail.get("ends_as", 30036) if events else 30036
-        await self._ledger.record(kept, Evidence(Kind.EXPIRED, detail, error=error), change=change)
 
     def _lay_out(self, kept: Kept, carrier: Carrier) -> tuple[list[str], Change]:
         """The texts of a message's submissions; its segments are laid out where they have not been."""
@@ -322,82 +338,17 @@ class Dispatcher:
             self._receipts.name(carrier.name, carrier.key(answer.carrier_id), kept, part)
         return committed
 
-    def _go_on(self, kept: Kept, carrier: Carrier) -> None:
+    def _go_on(self, kept: Kept) -> None:
         """Where there is more to do for a message, see to it that its lane does it."""
         standing = kept.standing
-        if standing.due_at is None or standing.carrier is None:
-            return
-        lane = self._lanes[standing.carrier]
-        wait = (standing.due_at - self._clock.now()) / SECOND
-        if wait > 0:
-            lane.window.look_again_in(wait)
-        elif lane.window.held(standing.id) is not None:
-            lane.again.add(standing.id)
-        else:
-            lane.window.look_again()
+        if standing.due_at is not None and standing.carrier is not None:
+            self._lanes[standing.carrier].go_on(kept, standing.due_at)
 
-    # --- carriers that are down, gone, or were cut off
-    async def give_to_next(self, carrier: Carrier) -> None:
-        """`carrier` stays down: move on what waits for it and has another carrier on its route who is up.
-
-        What has waited too long ends here.
-        """
-        for message_id, _ in await self._store.due_messages(
-            carrier.name, self._clock.now(), self._settings.window
-        ):
-            kept = await self._ledger.find(message_id)
-            if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
-                continue
-            if self._expired(kept.message):
-                await self._expire(kept, carrier)
-                continue
-            following = self._routes.after(kept.message.recipient, carrier.name, kept.message.channel)
-            begun = any(segment.state is not SegmentState.WAITING for segment in kept.segments)
-            if following is not None and not begun and self._carriers[following].up:
-                kept.standing.carrier, kept.standing.tries = following, 0
-                detail = {"carrier": carrier.name, "not_sent": "no bind is up", "next": following}
-                await self._ledger.record(kept, Evidence(Kind.DEFERRED, detail))
-                self._lanes[following].window.look_again()
-
-    async def _move_all(self, gone: str) -> None:
-        """Route the messages anew that wait for a carrier which is no longer configured."""
-        moved = 0
-        while waiting := await self._store.due_messages(gone, _EVER, RECOVERED_AT_ONCE):
-            for message_id, _ in waiting:
-                kept = await self._ledger.find(message_id)
-                assert kept is not None, "the store has just named it"
-                following = self._routes.after(kept.message.recipient, gone, kept.message.channel)
-                kept.standing.carrier = following
-                if following is None:
-                    kept.standing.due_at = None
-                    kept.segments = kept.segments or [Segment(message_id, 1, SegmentState.WAITING, gone)]
-                    evidence = Evidence(Kind.REFUSED, {"carrier": gone, "reason": "no carrier left"}, error=30008)
-                else:
-                    evidence = Evidence(Kind.DEFERRED, {"carrier": gone, "not_sent": "gone", "next": following})
-                await self._ledger.record(kept, evidence)
-            moved += len(waiting)
-        log.warning("carrier %s is no longer configured: %d of its messages were routed anew", gone, moved)
-
-    async def _recover(self) -> None:
-        """Intents without an answer: the process ended between them. Nobody knows whether the bytes left."""
-        after: tuple[str, int] = ("", 0)
-        found = 0
-        while doubtful := await self._store.doubtful_segments(RECOVERED_AT_ONCE, after):
-            for message_id, part in doubtful:
-                kept = await self._ledger.find(message_id)
-                assert kept is not None, "the store has just named it"
-                carrier = kept.segments[part - 1].carrier
-                evidence = "the gateway stopped between the intent and the answer"
-                said = list(self._judge.doubt(kept, part, {"carrier": carrier, "evidence": evidence}))
-                await self._ledger.record(kept, *said)
-            after = doubtful[-1]
-            found += len(doubtful)
-        if found:
-            log.warning(
-                "%d segments had been handed over without an answer when the gateway stopped: policy %s",
-                found,
-                self._judge.policy.value,
-            )
+    async def give_to_next(self, carrier: Carrier, queues: Sequence[tuple[str, str]]) -> None:
+        """`carrier` stays down: move on what waits for it and has another carrier on its route who is up."""
+        moved = self._recovery.give_to_next(carrier, queues, self._settings.window)
+        async for following, account, sender in moved:
+            self._lanes[following].look_again(account, sender)
 
 
 def _refused(kept: Kept) -> bool:
@@ -409,4 +360,4 @@ def _remaining(message: Message, now: int) -> int | None:
     """Seconds that a carrier may go on trying: what is left of the validity that was asked for, if one was."""
     if message.validity is None:
         return None
-    return max(1, message.validity - (now - message.created_at) // SECOND)
+    return max(1, message.validity - (now - message.ready_at) // SECOND)

@@ -31,7 +31,8 @@ CAPACITY = 20_000
 
 _SETTLED = frozenset({SegmentState.DELIVERED, SegmentState.UNDELIVERED, SegmentState.REFUSED})
 _ANSWERS = frozenset({Kind.ACCEPTED, Kind.DEFERRED, Kind.REFUSED, Kind.UNCERTAIN})
-_ERRED = frozenset({Status.FAILED, Status.UNDELIVERED})
+_ERRED = frozenset({Status.FAILED, Status.UNDELIVERED, Status.RECEIVED})
+"""Statuses that an error can stand beside: what is received may lack a part (30009)."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -47,6 +48,8 @@ class Evidence(msgspec.Struct, frozen=True):
     carrier_id: str | None = None
     carrier_key: str | None = None
     """For an acceptance: what the carrier calls it, and how receipts will look it up."""
+    counts: bool = True
+    """False: it is kept, and changes nothing whatever it says."""
 
 
 class Teller(Protocol):
@@ -125,6 +128,18 @@ class Ledger:
             self._apply(kept, evidence, change, owed)
         return self._commit(kept, change, owed)
 
+    def queue(self, kept: Kept, sender: str, said: Evidence, change: Change) -> "Future[None]":
+        """A message that was kept without its sender has it now, and waits for its turn."""
+        kept.message = replace(kept.message, sender=sender)
+        change.chosen.append((kept.message.id, sender))
+        return self.record(kept, said, change=change)
+
+    def note(self, kept: Kept, said: Evidence) -> "Future[None]":
+        """Keep what is no evidence of where the message stands."""
+        change, owed = Change(), list[OwedCallback]()
+        self._append(kept, said, self._clock.now(), False, True, change, owed)
+        return self._commit(kept, change, owed)
+
     def redact(self, kept: Kept, change: Change, *, delete: bool) -> "Future[None]":
         """Take a message's text away, and with `delete` the message out of sight. Both are final."""
         now, owed = self._clock.now(), list[OwedCallback]()
@@ -140,6 +155,9 @@ class Ledger:
 
     def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
         standing, segments, now = kept.standing, kept.segments, self._clock.now()
+        if not said.counts:
+            self._append(kept, said, now, False, False, change, owed)
+            return
         # Before segments are laid out, evidence speaks of the message as it waits.
         applied = not segments
         for segment in segments if said.part == 0 else (segments[said.part - 1],):

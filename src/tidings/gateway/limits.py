@@ -1,4 +1,4 @@
-"""How many segments wait for each sender, so that a full queue is refused instead of grown (Twilio 21611)."""
+"""How many segments wait for each sender, so that a full queue is refused instead of grown (`rates`)."""
 
 from collections import Counter
 
@@ -7,7 +7,7 @@ from tidings.model import Message
 
 
 class QueueDepths:
-    """In memory, made from the store at start: a message counts from its commit until it moves past `queued`."""
+    """In memory, made from the store at start: a message counts for as long as it is `queued`."""
 
     def __init__(self) -> None:
         self._waiting: Counter[tuple[str, str]] = Counter()
@@ -24,7 +24,9 @@ class QueueDepths:
 
     def moved(self, message: Message, before: Status, after: Status) -> None:
         """A ledger's listener."""
-        if before is Status.QUEUED:
+        if after is Status.QUEUED:
+            self.add(message)
+        elif before is Status.QUEUED:
             sender = (message.account, message.sender)
             self._waiting[sender] -= message.segments
             if self._waiting[sender] <= 0:

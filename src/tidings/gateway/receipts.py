@@ -330,7 +330,9 @@ def _evidence(match: Match, receipt: Receipt, receipt_id: str, notes: tuple[str,
         detail["contradicts"] = "delivered"
     if receipt.verdict is Verdict.DELIVERED and state is SegmentState.UNDELIVERED:
         detail["corrects"] = "undelivered"
-    return Evidence(_KINDS[receipt.verdict], detail, match.part, receipt.error)
+    # Nobody asked for it: a carrier may send one all the same.
+    counts = match.kept.message.extras.get("receipts", True)
+    return Evidence(_KINDS[receipt.verdict], detail, match.part, receipt.error, counts=counts)
 
 
 def _keep(receipt: Receipt, id: str, message_id: str | None = None, part: int = 0) -> KeptReceipt:

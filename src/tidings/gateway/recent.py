@@ -38,3 +38,7 @@ class Recent(Generic[T]):
     def forget(self, key: str) -> None:
         """The record has just been changed here."""
         self._known.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Some of the records have just been changed here."""
+        self._known.clear()

@@ -11,18 +11,20 @@ from typing import Final, Protocol
 import msgspec
 
 from tidings import phone, text
-from tidings.arranged import Sender
+from tidings.arranged import Sender, Service
 from tidings.clock import DAY, Clock
 from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
-from tidings.gateway.optout import OptOuts
+from tidings.gateway.origin import Origins
+from tidings.gateway.rates import HEAD_START, Rates
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes, price
+from tidings.gateway.schedule import Schedule
 from tidings.gateway.services import Services
 from tidings.ids import new_id, random_hex
-from tidings.lifecycle import Kind, SegmentState, Status
-from tidings.model import Account, Channel, IdempotencyKey, Medium, Message, Order, Segment, Standing
+from tidings.lifecycle import Kind, Status
+from tidings.model import Account, Channel, IdempotencyKey, Medium, Message, Order, Standing
 from tidings.store.base import Change, Kept, KeyTaken, Store
 
 MAX_BODY: Final = 1600
@@ -31,6 +33,8 @@ KEY_LIFETIME: Final = 7 * DAY
 """How long an idempotency key is remembered."""
 
 _CREATED: Final = Evidence(Kind.CREATED, {})
+_LATER: Final = {21610: 21610, 21611: 30001, 21703: 21703, 21704: 21704}
+"""What speaks against an order that was deferred to its service's choice → the error that its message fails with."""
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -45,8 +49,8 @@ class Outbox(Protocol):
 
     def offer(self, kept: Kept) -> None: ...
 
-    def look_again(self, carrier: str) -> None:
-        """Soon, at what the store holds for `carrier`."""
+    def look_again(self, kept: Kept) -> None:
+        """Soon, at what the store has of it: its commit is said to have failed."""
         ...
 
 
@@ -58,8 +62,10 @@ class Submitter:
         ledger: Ledger,
         routes: Routes,
         depths: QueueDepths,
-        opt_outs: OptOuts,
         services: Services,
+        origins: Origins,
+        rates: Rates,
+        schedule: Schedule,
         clock: Clock,
         outbox: Outbox,
     ) -> None:
@@ -68,8 +74,10 @@ class Submitter:
         self._ledger = ledger
         self._routes = routes
         self._depths = depths
-        self._opt_outs = opt_outs
         self._services = services
+        self._origins = origins
+        self._rates = rates
+        self._schedule = schedule
         self._clock = clock
         self._outbox = outbox
         self._in_flight: dict[tuple[str, str], Future[None]] = {}
@@ -112,20 +120,17 @@ class Submitter:
 
     async def _create(self, account: Account, order: Order) -> Submitted:
         recipient, route = self._check_recipient(account, order.recipient)
-        change, given = Change(), order.sender
-        if order.service is not None and not given:
-            given = await self._services.choose(account.id, order.service, recipient, change)
-        sender = await self._check_sender(account, given, recipient)
-        if order.service is not None and order.sender:
-            await self._services.check(account.id, order.service, sender)
+        service = await self._services.find(account.id, order.service) if order.service else None
+        order = _as_served(order, service)
         channel = Channel.MMS if order.media or order.as_mms else Channel.SMS
+        given = await self._check_given(account, order, service, recipient)
         carrier = self._routes.first(recipient, channel)
         if carrier is None:
             raise Problem(21621) if channel is Channel.MMS else Problem(21612, value=recipient)
         body = text.smart_encode(order.body) if order.smart_encoded else order.body
-        _check_body(body, order)
-        if await self._opt_outs.has(account.id, sender, recipient):
-            raise Problem(21610, value=recipient)
+        check_body(body, order)
+        if order.send_at is not None:
+            self._schedule.check(account.id, order.send_at)
         measure = text.measure(body)
         now = self._clock.now()
         segments = measure.segments if channel is Channel.SMS else 1
@@ -134,7 +139,7 @@ class Submitter:
             account.id,
             order.dialect,
             order.direction,
-            sender,
+            given,
             recipient,
             body,
             measure.encoding,
@@ -146,11 +151,17 @@ class Submitter:
             len(order.media),
             order.service,
             price(route, channel, segments),
+            order.send_at,
             order.extras,
         )
+        change = Change()
         for place, url in enumerate(order.media):
             change.media.append(Medium(random_hex(), message.id, account.id, place, url, None, None, now, now))
-        return await self._keep(account, order, message, carrier, change)
+        if order.idempotency_key is not None:
+            change.keys.append(IdempotencyKey(account.id, order.idempotency_key, order.digest, message.id, now))
+        if order.send_at is not None:
+            return await self._keep_scheduled(order, message, change)
+        return await self._keep_queued(account, order, message, carrier, change)
 
     def _check_recipient(self, account: Account, given: str) -> tuple[str, Route]:
         recipient = phone.e164(given)
@@ -165,7 +176,11 @@ class Submitter:
             raise Problem(21612, value=recipient)
         return recipient, route
 
-    async def _check_sender(self, account: Account, given: str, recipient: str) -> str:
+    async def _check_given(self, account: Account, order: Order, service: Service | None, recipient: str) -> str:
+        """The sender that the order names; "" where its service is to choose."""
+        if service is not None and not order.sender:
+            return ""
+        given = order.sender
         kind = phone.sender_kind(given)
         sender = phone.e164(given) if kind in (None, phone.SenderKind.NUMBER) else given
         if sender is None:
@@ -175,51 +190,87 @@ class Submitter:
         owned = await self._senders.get(sender)
         if owned is None or owned.account != account.id:
             raise Problem(21606, value=given)
-        if owned.queue_limit and self._depths.waiting(account.id, sender) >= owned.queue_limit:
-            raise Problem(21611, value=sender)
+        if service is not None:
+            await self._services.check(service, sender)
         return sender
 
-    async def _keep(
+    # --- messages that are sent now
+    async def _keep_queued(
         self, account: Account, order: Order, message: Message, carrier: str, change: Change
     ) -> Submitted:
+        begins = Status.ACCEPTED if order.deferred else Status.QUEUED
         now = message.created_at
-        standing = Standing(message.id, Status.QUEUED, 0, now, carrier=carrier, due_at=now)
-        evidence = _CREATED
-        if order.idempotency_key is not None:
-            change.keys.append(IdempotencyKey(account.id, order.idempotency_key, order.digest, message.id, now))
-            evidence = Evidence(Kind.CREATED, {"idempotency_key": order.idempotency_key})
-        self._depths.add(message)
-        if order.max_price is not None and message.price is not None and message.price > order.max_price:
-            kept, committed = self._too_dear(message, standing, evidence, change, order.max_price)
+        due_at = now - HEAD_START if self._rates.is_first(message.extras.get("intent", "")) else now
+        standing = Standing(message.id, begins, 0, now, carrier=carrier, due_at=due_at)
+        begun = Submitted(message, msgspec.structs.replace(standing, events=1), repeated=False)
+        then: list[Evidence] = []
+        try:
+            message = await self._origins.given(account, message, change, confirms=order.confirms)
+        except Problem as problem:
+            if not order.deferred or problem.code not in _LATER:
+                raise
+            then.append(Evidence(Kind.REFUSED, {"reason": problem.message}, error=_LATER[problem.code]))
         else:
-            kept, committed = self._ledger.create(message, standing, evidence, change)
-        answer = msgspec.structs.replace(standing)
+            if order.deferred:
+                then.append(Evidence(Kind.QUEUED, {"sender": message.sender}))
+            else:
+                self._depths.add(message)
+        if order.max_price is not None and message.price is not None and message.price > order.max_price:
+            then.append(
+                Evidence(Kind.REFUSED, {"price": message.price, "max_price": order.max_price}, error=30010)
+            )
+        kept, committed = self._ledger.create(message, standing, _created(order), change, *then)
+        self._hand_on(kept, committed)
+        # Taken before the commit: the message goes on from there by itself.
+        answer = begun if order.deferred else Submitted(message, msgspec.structs.replace(standing), repeated=False)
+        await committed
+        return answer
 
+    def _hand_on(self, kept: Kept, committed: "Future[None]") -> None:
         # On the future, not behind the await: a caller who goes away changes nothing for the message.
         def settled(committed: "Future[None]") -> None:
             if committed.cancelled():
-                self._outbox.look_again(carrier)
+                self._outbox.look_again(kept)
             elif committed.exception() is None:
                 self._outbox.offer(kept)
             else:
-                self._depths.moved(message, Status.QUEUED, Status.FAILED)
+                if kept.standing.status is Status.QUEUED:
+                    self._depths.moved(kept.message, Status.QUEUED, Status.FAILED)
                 # A store that fails may have kept it all the same.
-                self._outbox.look_again(carrier)
+                self._outbox.look_again(kept)
 
         committed.add_done_callback(settled)
+
+    # --- messages that are sent later
+    async def _keep_scheduled(self, order: Order, message: Message, change: Change) -> Submitted:
+        """Whom they are from, and whether they may go, is seen when their time has come."""
+        standing = Standing(message.id, Status.SCHEDULED, 0, message.created_at, due_at=order.send_at)
+        answer = Submitted(message, msgspec.structs.replace(standing, events=1), repeated=False)
+        kept, committed = self._ledger.create(message, standing, _created(order), change)
+        self._schedule.add(kept, committed)
         await committed
-        return Submitted(message, answer, repeated=False)
-
-    def _too_dear(
-        self, message: Message, standing: Standing, evidence: Evidence, change: Change, most: int
-    ) -> tuple[Kept, "Future[None]"]:
-        """It is taken, and fails at once."""
-        refused = Evidence(Kind.REFUSED, {"price": message.price, "max_price": most}, error=30010)
-        whole = Segment(message.id, 1, SegmentState.WAITING, standing.carrier or "")
-        return self._ledger.create(message, standing, evidence, change, refused, segments=[whole])
+        return answer
 
 
-def _check_body(body: str, order: Order) -> None:
+def _created(order: Order) -> Evidence:
+    if order.idempotency_key is None:
+        return _CREATED
+    return Evidence(Kind.CREATED, {"idempotency_key": order.idempotency_key})
+
+
+def _as_served(order: Order, service: Service | None) -> Order:
+    """With what its service says for all of its messages, where the order does not say so itself."""
+    if service is None:
+        return order
+    return msgspec.structs.replace(
+        order,
+        callback_url=order.callback_url or service.status_callback,
+        validity=order.validity or service.validity,
+        smart_encoded=order.smart_encoded or service.smart_encoding,
+    )
+
+
+def check_body(body: str, order: Order) -> None:
     """Raises Problem."""
     if not body and not order.media:
         raise Problem(21602)
