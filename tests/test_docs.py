@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import msgspec
 import pytest
 
+from tidings.arranged import Keywords
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.carriers.mm7.settings import Mm7Settings
 from tidings.carriers.simulator import scenario
@@ -20,7 +21,11 @@ from tidings.carriers.smpp import profile
 from tidings.carriers.smpp.settings import SmppSettings, Tls
 from tidings.cli import VERBS
 from tidings.gateway.dispatch import DispatchSettings
+from tidings.gateway.inbound import InboundSettings
+from tidings.gateway.optout import OptOutSettings
+from tidings.gateway.rates import QueueSettings
 from tidings.gateway.routes import Route
+from tidings.gateway.schedule import ScheduleSettings
 from tidings.model import CallbackOptions, SharedKey
 from tidings.settings import AccountSettings, Server, Settings, StoreSettings, load
 
@@ -41,12 +46,16 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     '[[carrier]] with kind = "mms_simulator"': MmsSimulatorSettings,
     "[[route]]": Route,
     "[dispatch]": DispatchSettings,
+    "[queues]": QueueSettings,
+    "[schedule]": ScheduleSettings,
+    "[inbound]": InboundSettings,
+    "[opt_out]": OptOutSettings,
     "[callbacks]": DeliverySettings,
 }
 """Headings of docs/configuration.md, and what is below them."""
 
 _KINDS = {int: "integer", float: "number", str: "text", bool: "true or false", Tls: "table"}
-_KINDS |= {SharedKey: "table", CallbackOptions: "table"}
+_KINDS |= {SharedKey: "table", CallbackOptions: "table", Keywords: "table"}
 
 
 def kind_of(annotation: Any) -> str:

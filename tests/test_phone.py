@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.phone import SenderKind, country, digits, e164, is_landline, sender_kind
+from tidings.phone import NumberType, SenderKind, country, digits, e164, is_landline, number_type, sender_kind
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,27 @@ def test_countries(number: str, code: str) -> None:
 )
 def test_landlines_are_known_where_the_numbering_plan_says_so(number: str, landline: bool) -> None:
     assert is_landline(number) is landline
+
+
+@pytest.mark.parametrize(
+    ("number", "type_"),
+    [
+        ("+447911123456", NumberType.MOBILE),
+        ("+18003386745", NumberType.TOLL_FREE),
+        ("+448001111111", NumberType.TOLL_FREE),
+        ("+442079460958", NumberType.LOCAL),
+        # North America does not tell mobiles from landlines by number.
+        ("+13103386745", NumberType.LOCAL),
+        ("+15005550006", NumberType.LOCAL),
+        ("+99912345678", NumberType.LOCAL),
+    ],
+)
+def test_numbers_are_of_the_type_that_the_numbering_plan_says(number: str, type_: NumberType) -> None:
+    assert number_type(number) is type_
+
+
+def test_a_calling_code_of_nobody_has_no_country() -> None:
+    assert country("+99912345678") is None
 
 
 @pytest.mark.parametrize(

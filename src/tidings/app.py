@@ -8,10 +8,10 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -34,23 +34,42 @@ from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettin
 from tidings.carriers.simulator.mms import MmsSimulatorCarrier, MmsSimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
-from tidings.clock import DAY, Clock
+from tidings.clock import DAY, SECOND, AlarmClock, Clock, WindableClock, until
 from tidings.dialects.media import link
+from tidings.errors import Problem
 from tidings.gateway.dispatch import Dispatcher
 from tidings.gateway.erasure import Erasure
+from tidings.gateway.expiry import Expiry
+from tidings.gateway.feedback import Feedback
 from tidings.gateway.inbound import Inbound
 from tidings.gateway.inquiry import Inquiry
 from tidings.gateway.ledger import Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.media import MediaRoom
 from tidings.gateway.optout import OptOuts
+from tidings.gateway.origin import Origins
+from tidings.gateway.permission import Permission
+from tidings.gateway.rates import Rates
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.recent import Recent
+from tidings.gateway.rehearsal import rehearse
 from tidings.gateway.routes import Routes
+from tidings.gateway.schedule import Schedule
 from tidings.gateway.services import Services
 from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
 from tidings.ids import from_any, new_id
-from tidings.model import ALWAYS, Account, Callback, Channel, Message, Order, Replay, Standing, Target
+from tidings.model import (
+    ALWAYS,
+    Account,
+    Callback,
+    Channel,
+    Direction,
+    Message,
+    Order,
+    Replay,
+    Standing,
+    Target,
+)
 from tidings.relay.hub import Hub
 from tidings.settings import NUMBERS, AccountSettings, CarrierSettings, Settings, SettingsError
 from tidings.store.base import CallbackFilter, CallbackKey, Store, StoreError
@@ -70,7 +89,7 @@ FORGOTTEN_AT_ONCE: Final = 1000
 class Gateway:
     """Everything but HTTP; `web.app.build` puts that in front of it."""
 
-    def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
+    def __init__(self, settings: Settings, store: Store, clock: AlarmClock) -> None:
         """Raises SettingsError for a carrier that cannot be set up."""
         self.settings = settings
         self.store = store
@@ -83,7 +102,7 @@ class Gateway:
         self.hub = Hub(clock)
         self.hub.heard = self._heard
         self.hub.media = self._links
-        self._waking: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._url = f"http://{settings.server.host}:{settings.server.port}"
         self.conversations = Conversations(terms, store, self.submit, clock, self._base_url)
         self.attempts = ByTarget(
@@ -97,24 +116,57 @@ class Gateway:
         self.depths = QueueDepths()
         self.ledger.moved.append(self.depths.moved)
         self.receipts = Receipts(store, self.ledger, clock)
-        self.opt_outs = OptOuts(store)
-        self.inbound = Inbound(store, self.ledger, self.opt_outs, clock)
+        rates = Rates(settings.queues, self.depths)
+        self.services = Services(store, rates, clock)
+        self.opt_outs = OptOuts(store, self.services, settings.opt_out)
+        self.inbound = Inbound(
+            store, self.ledger, self.opt_outs, self.services, clock, settings.inbound, self._confirm
+        )
         self.carriers: dict[str, Carrier] = {c.name: self._carrier(c) for c in settings.carrier}
         self.routes = Routes(settings.route, {name: one.channels for name, one in self.carriers.items()})
         self.media = MediaRoom(store, terms, clock)
+        permission = Permission(self.accounts)
+        self.expiry = Expiry(store, self.ledger, clock, settings.dispatch.validity)
         self.dispatcher = Dispatcher(
-            store, self.ledger, self.receipts, self.carriers, self.routes, self.media, clock, settings.dispatch
+            store,
+            self.ledger,
+            self.receipts,
+            self.carriers,
+            self.routes,
+            self.media,
+            rates,
+            permission,
+            self.expiry,
+            clock,
+            settings.dispatch,
         )
         self._erasure = Erasure(store, self.ledger)
+        self._feedback = Feedback(store, self.ledger)
         self.inquiry = Inquiry(store, self.receipts, self.carriers, clock, settings.dispatch.query_after)
+        origins = Origins(self.senders, self.services, self.opt_outs, rates)
+        self.schedule = Schedule(
+            store,
+            self.ledger,
+            self.accounts,
+            origins,
+            permission,
+            self.routes,
+            rates,
+            clock,
+            settings.schedule,
+            self.dispatcher.offer,
+        )
+        self.ledger.moved.append(self.schedule.moved)
         self._submitter = Submitter(
             store,
             self.senders,
             self.ledger,
             self.routes,
             self.depths,
-            self.opt_outs,
-            Services(store, clock),
+            self.services,
+            origins,
+            rates,
+            self.schedule,
             clock,
             self.dispatcher,
         )
@@ -147,14 +199,18 @@ class Gateway:
 
     def _heard(self, account: str, context: str) -> None:
         """Somebody has begun to listen to a RELAY context."""
-        task = asyncio.create_task(self.delivery.wake(relay_host(account, context), account))
-        self._waking.add(task)
-        task.add_done_callback(self._woken)
+        self._keep(self.delivery.wake(relay_host(account, context), account))
 
-    def _woken(self, task: "asyncio.Task[None]") -> None:
-        self._waking.discard(task)
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it run, and log what it dies of."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("what waits for RELAY is told later: %s", error)
+            log.error("what can wait is done later: %s", error)
 
     def serve_at(self, url: str) -> None:
         """Say where on this machine it answers, as in "http://127.0.0.1:8080", whatever port the settings have.
@@ -174,6 +230,9 @@ class Gateway:
         Raises: StoreError.
         """
         await self.store.open()
+        if isinstance(self.clock, WindableClock):
+            # Where it was wound before, it goes on from there: nothing happens before what has happened.
+            self.clock.wind(max(0, await self.store.latest() - self.clock.now()))
         for account in self.settings.account:
             await _configure(self.store, account, self.clock.now())
         self.depths.start_from(await self.store.waiting_segments())
@@ -183,6 +242,8 @@ class Gateway:
         await self.delivery.start()
         await self.replays.start()
         await self.dispatcher.start()
+        await self.schedule.start()
+        await self.inbound.start()
         sink = _Kept(self.receipts, self.inbound)
         for carrier in self.carriers.values():
             await carrier.start(sink)
@@ -196,12 +257,14 @@ class Gateway:
         if self._housekeeper is not None:
             self._housekeeper.cancel()
         await self.media.stop()
+        await self.schedule.stop()
         try:
             async with asyncio.timeout(drain):
                 await self.dispatcher.stop()
         except TimeoutError:
             log.warning("stopped with submissions that have no answer: they are in doubt at the next start")
         await asyncio.gather(*(carrier.stop(drain) for carrier in self.carriers.values()))
+        await self.inbound.stop()
         await self.replays.stop()
         try:
             async with asyncio.timeout(drain):
@@ -214,7 +277,7 @@ class Gateway:
 
     async def _keep_house(self) -> None:
         while True:
-            await asyncio.sleep(HOUSEKEEPING)
+            await until(self.clock, self.clock.now() + int(HOUSEKEEPING * SECOND))
             try:
                 await self.tidy()
             except StoreError as error:
@@ -223,19 +286,49 @@ class Gateway:
     async def tidy(self) -> None:
         """Ask after what is overdue, and forget what has become too old to keep. Raises StoreError."""
         await self.inquiry.ask()
+        await self.expiry.sweep()
         await self.receipts.forget_old()
+        await self.inbound.forget_old()
         await self.store.drop_idempotency_keys(self.clock.now() - KEY_LIFETIME)
         days = self.settings.callbacks.retention
         # In small bites: whatever else is to be kept waits while the store forgets.
         while days and await self.store.drop_attempts(self.clock.now() - days * DAY, FORGOTTEN_AT_ONCE):
             pass
 
+    async def _confirm(self, message: Message, text: str) -> None:
+        """Answer a handset that has opted out, opted in, or asked for help."""
+        account = await self.accounts.get(message.account)
+        if account is None:
+            return
+        order = Order(
+            message.dialect,
+            message.recipient,
+            message.sender,
+            text,
+            service=message.service,
+            direction=Direction.OUTBOUND_REPLY,
+            confirms=True,
+            idempotency_key=f"answer to {message.id}",
+        )
+        try:
+            await self.submit(account, order)
+        except Problem as problem:
+            log.warning("the answer to %r is not sent: %s", message.body, problem)
+
     # --- what the web room needs (web.gateway.Gateway)
     async def submit(self, account: Account, order: Order) -> Submitted:
+        if account.test:
+            return rehearse(account, order, self.clock.now())
         return await self._submitter.submit(account, order)
 
     async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
         return await self._erasure.redact(account, message_id)
+
+    async def cancel(self, account: str, message_id: str) -> tuple[Message, Standing]:
+        return await self.schedule.cancel(account, message_id)
+
+    async def feedback(self, account: str, message_id: str, outcome: str) -> tuple[int, int]:
+        return await self._feedback.take(account, message_id, outcome)
 
     async def delete(self, account: str, message_id: str) -> None:
         await self._erasure.delete(account, message_id)
@@ -246,6 +339,25 @@ class Gateway:
     async def put_sender(self, sender: Sender) -> None:
         await self.store.put_sender(sender)
         self.senders.forget(sender.address)
+
+    @property
+    def windable(self) -> bool:
+        return self.settings.server.windable and isinstance(self.clock, WindableClock)
+
+    def wind(self, by: int) -> int:
+        if not self.windable:
+            raise Problem(20006, reason="the clock of this gateway cannot be wound: [server] windable")
+        assert isinstance(self.clock, WindableClock)
+        self.clock.wind(by)
+        return self.clock.now()
+
+    @property
+    def concurrency(self) -> int:
+        return self.settings.server.concurrency
+
+    @property
+    def sms_messages(self) -> bool:
+        return self.settings.server.sms_messages
 
     @property
     def claims(self) -> bool:
@@ -343,6 +455,8 @@ async def _configure(store: Store, settings: AccountSettings, now: int) -> None:
             callbacks=settings.callbacks,
             signing_key=settings.signing_key,
             dialects=settings.dialects,
+            test=settings.test,
+            short_code_country=settings.short_code_country,
         )
     )
     for number in settings.numbers:
@@ -358,7 +472,7 @@ async def development_account(store: Store, clock: Clock, environment: Mapping[s
     account_id = from_any(given) if given else None
     if given and account_id is None:
         raise SettingsError("TIDINGS_ACCOUNT_SID must be AC and 32 hex digits")
-    known = await store.accounts()
+    known = [account for account in await store.accounts() if not account.test]
     account = await store.account(account_id) if account_id else known[0] if known else None
     token = environment.get("TIDINGS_AUTH_TOKEN")
     if account is None:
@@ -375,3 +489,14 @@ async def development_account(store: Store, clock: Clock, environment: Mapping[s
         if owner is None:
             await store.configure_sender(number, account.id, 0, clock.now())
     return account
+
+
+async def development_test_account(store: Store, clock: Clock) -> Account:
+    """The test account beside it, for rehearsals: the same one at every start."""
+    for known in await store.accounts():
+        if known.test:
+            return known
+    now = clock.now()
+    made = Account(new_id(now), "test", secrets.token_hex(16), now, test=True)
+    await store.put_account(made)
+    return made

@@ -24,6 +24,14 @@ class SenderKind(StrEnum):
     ALPHANUMERIC = "alphanumeric"
 
 
+class NumberType(StrEnum):
+    """What kind of line a number is, in Twilio's words."""
+
+    LOCAL = "local"
+    MOBILE = "mobile"
+    TOLL_FREE = "tollfree"
+
+
 def e164(text: str) -> str | None:
     """`text` as +digits, or None where no country has numbers of that length (ITU-T E.164)."""
     if _E164.fullmatch(text) and _has_a_length_of_its_country(text):
@@ -74,10 +82,18 @@ def sender_kind(text: str) -> SenderKind | None:
 
 @lru_cache(maxsize=16384)
 def country(number: str) -> str | None:
-    """ISO 3166 code of an E.164 number; None where its calling code is no single country's and none fits."""
-    parsed = phonenumbers.parse(number)
+    """ISO 3166 code of an E.164 number; None where its calling code is no single country's, or no one's."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except NumberParseException:
+        return None
     region = phonenumbers.region_code_for_number(parsed)
     return region or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+
+
+def is_country(code: str) -> bool:
+    """Whether `code` is the ISO 3166 code of a country that has phone numbers."""
+    return code in phonenumbers.SUPPORTED_REGIONS
 
 
 def is_landline(number: str) -> bool:
@@ -91,14 +107,28 @@ def is_toll_free(number: str) -> bool:
     return _type(number) == PhoneNumberType.TOLL_FREE
 
 
+def number_type(number: str) -> NumberType:
+    """What the numbering plan says of an E.164 number; local is what is not for certain anything else."""
+    return _TYPES.get(_type(number), NumberType.LOCAL)
+
+
 def national(number: str) -> str:
     """An E.164 number as it is written in its own country: (310) 338-6745."""
     return phonenumbers.format_number(phonenumbers.parse(number), phonenumbers.PhoneNumberFormat.NATIONAL)
 
 
+_TYPES: Final = {
+    PhoneNumberType.MOBILE: NumberType.MOBILE,
+    PhoneNumberType.TOLL_FREE: NumberType.TOLL_FREE,
+}
+
+
 @lru_cache(maxsize=16384)
 def _type(number: str) -> int:
-    kind: int = phonenumbers.number_type(phonenumbers.parse(number))
+    try:
+        kind: int = phonenumbers.number_type(phonenumbers.parse(number))
+    except NumberParseException:
+        return PhoneNumberType.UNKNOWN
     return kind
 
 

@@ -9,9 +9,10 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.callbacks.signing import webhook_key
@@ -21,7 +22,11 @@ from tidings.carriers.simulator.carrier import SimulatorSettings
 from tidings.carriers.simulator.mms import MmsSimulatorSettings
 from tidings.carriers.smpp.settings import SmppSettings
 from tidings.gateway.dispatch import DispatchSettings
+from tidings.gateway.inbound import InboundSettings
+from tidings.gateway.optout import OptOutSettings
+from tidings.gateway.rates import QueueSettings
 from tidings.gateway.routes import Route
+from tidings.gateway.schedule import ScheduleSettings
 from tidings.ids import from_any
 from tidings.model import CallbackOptions
 
@@ -53,6 +58,12 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where clients reach this gateway, for the absolute URLs in its answers; "": as the request names it."""
     claim_numbers: bool = False
     """Whether applications may take numbers through an API that are nobody's yet: for development."""
+    windable: bool = False
+    """Whether the gateway's clock can be wound ahead (`POST /v1/clock`): for development."""
+    concurrency: Annotated[int, Meta(ge=0)] = 100
+    """Requests of one account that are answered at once; more are told to come again (20429). 0: no limit."""
+    sms_messages: bool = False
+    """Whether Twilio's deprecated `/SMS/Messages` is served; otherwise it answers 410 (20410)."""
     tls_port: int = 8443
     """Of https and wss, which are served beside http with --tls or a certificate."""
     tls_certificate: str = ""
@@ -87,6 +98,10 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Signs what SignalWire's dialects send (`PSK_…`); unset: the auth token does."""
     dialects: tuple[Dialect, ...] | None = None
     """Those it speaks: twilio, signalwire_compat, signalwire_rest, signalwire_relay; unset: all."""
+    test: bool = False
+    """Whether its credentials are for rehearsals: requests are checked, and nothing is kept or sent."""
+    short_code_country: str = "US"
+    """ISO 3166 code of the country that its short codes are good in."""
     callbacks: CallbackOptions = CallbackOptions()
 
     def __post_init__(self) -> None:
@@ -94,6 +109,8 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("sid must be AC and 32 hex digits")
         if not self.auth_token:
             raise ValueError("auth_token may not be empty")
+        if self.test and self.numbers:
+            raise ValueError("a test account has no numbers")
         _check_callbacks(self.callbacks)
 
     def __repr__(self) -> str:
@@ -125,6 +142,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     carrier: tuple[CarrierSettings, ...] = ()
     route: tuple[Route, ...] = ()
     dispatch: DispatchSettings = DispatchSettings()
+    queues: QueueSettings = QueueSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    inbound: InboundSettings = InboundSettings()
+    opt_out: OptOutSettings = OptOutSettings()
     callbacks: DeliverySettings = DeliverySettings()
 
     def __post_init__(self) -> None:
@@ -147,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def development(port: int = 8080) -> Settings:
     """What runs without a file: the simulated carriers, and callbacks to this machine allowed."""
     return Settings(
-        server=Server(port=port, claim_numbers=True),
+        server=Server(port=port, claim_numbers=True, windable=True),
         carrier=(SimulatorSettings(name="simulator"), MmsSimulatorSettings(name="simulator-mms")),
         route=(Route(to="+", carriers=("simulator", "simulator-mms")),),
         callbacks=DeliverySettings(allow_private=True),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tidings.clock import SECOND
 from tidings.dialects.twilio import (
+    Change,
     callback_params,
     error_json,
     medium_json,
@@ -29,11 +30,17 @@ SERVICE = "0" * 32
 MG = "MG" + SERVICE
 TO, FROM, BODY = ("To", "+15551230000"), ("From", "+15005550006"), ("Body", "Hello")
 PLAIN = [TO, FROM, BODY]
+OF_SERVICE = [TO, BODY, ("MessagingServiceSid", MG)]
 
 
 def order(**changed: Any) -> Order:
     fields: dict[str, Any] = {"sender": "+15005550006", "recipient": "+15551230000", "body": "Hello"}
     return Order(dialect="twilio", **fields | changed)
+
+
+def of_service(**changed: Any) -> Order:
+    """One whose sender the service is to choose."""
+    return order(**{"sender": "", "service": SERVICE, "deferred": True} | changed)
 
 
 MEDIA = ("MediaUrl", "https://a.example/cat.png")
@@ -59,13 +66,28 @@ ORDERS: list[tuple[str, list[tuple[str, str]], Order, tuple[str, ...]]] = [
     ("ten media", [MEDIA] * 10, order(media=(MEDIA[1],) * 10), ()),
     ("media without body", [("Body", ""), MEDIA], order(body="", media=(MEDIA[1],)), ()),
     ("as MMS", [("SendAsMms", "true")], order(as_mms=True), ()),
-    ("a service with From", [("MessagingServiceSid", MG)], order(service=SERVICE), ()),
-    ("a service without From", [("From", ""), ("MessagingServiceSid", MG)], order(sender="", service=SERVICE), ()),
-    ("a service as From", [("From", MG)], order(sender="", service=SERVICE), ()),
+    ("a service with From", [("MessagingServiceSid", MG)], order(service=SERVICE, deferred=True), ()),
+    ("a service without From", [("From", ""), ("MessagingServiceSid", MG)], of_service(), ()),
+    ("a service as From", [("From", MG)], of_service(), ()),
+    (
+        "a time to be sent at",
+        [("MessagingServiceSid", MG), ("ScheduleType", "fixed"), ("SendAt", "2026-12-01T00:00:00Z")],
+        order(service=SERVICE, deferred=True, send_at=1_796_083_200 * SECOND),
+        (),
+    ),
+    (
+        "a time somewhere else",
+        [("From", MG), ("ScheduleType", "fixed"), ("SendAt", "2026-12-01T01:00:00.25+01:00")],
+        of_service(send_at=1_796_083_200 * SECOND + 250_000),
+        (),
+    ),
+    ("feedback", [("ProvideFeedback", "true")], order(extras={"feedback": True}), ()),
+    ("no feedback", [("ProvideFeedback", "false")], order(), ()),
+    ("an intent", [("MessageIntent", "otp")], order(extras={"intent": "otp"}), ()),
     (
         "a service by its own name before one as From",
         [("From", MG), ("MessagingServiceSid", "MG" + "e" * 32)],
-        order(sender="", service="e" * 32),
+        of_service(service="e" * 32),
         (),
     ),
     ("no service as From", [("From", "MGM")], order(sender="MGM"), ()),
@@ -108,7 +130,15 @@ REFUSED: list[tuple[str, int, list[tuple[str, str]]]] = [
     ("no service sid", 21705, [TO, BODY, ("MessagingServiceSid", "MG1")]),
     ("SendAt without service", 35118, [*PLAIN, ("SendAt", "2026-12-01T00:00:00Z")]),
     ("ScheduleType without service", 35118, [*PLAIN, ("ScheduleType", "fixed")]),
-    ("SendAt with a service", 20010, [*PLAIN, ("MessagingServiceSid", MG), ("SendAt", "2026-12-01T00:00:00Z")]),
+    ("SendAt without ScheduleType", 35126, [*OF_SERVICE, ("SendAt", "2026-12-01T00:00:00Z")]),
+    ("ScheduleType of its own", 35126, [*OF_SERVICE, ("ScheduleType", "soon")]),
+    ("ScheduleType without SendAt", 35111, [*OF_SERVICE, ("ScheduleType", "fixed")]),
+    *(
+        (f"SendAt {when}", 35114, [*OF_SERVICE, ("ScheduleType", "fixed"), ("SendAt", when)])
+        for when in ("tomorrow", "2026-12-01", "2026-12-01T00:00:00", "2026-13-01T00:00:00Z", "1796083200")
+    ),
+    ("an intent nobody has", 20422, [*PLAIN, ("MessageIntent", "spam")]),
+    ("feedback neither", 20422, [*PLAIN, ("ProvideFeedback", "maybe")]),
     ("eleven media", 21623, [*PLAIN, *[MEDIA] * 11]),
     ("media by ftp", 21620, [*PLAIN, MEDIA, ("MediaUrl", "ftp://a.example/x")]),
     *(
@@ -189,7 +219,11 @@ def test_whatever_comes_is_an_order_or_a_problem(params: list[tuple[str, str]]) 
 
 # --- in: updates
 def test_an_empty_body_redacts() -> None:
-    assert parse_update([("Body", ""), ("Status", ""), ("Tags", "{}")]) == ("Tags",)
+    assert parse_update([("Body", ""), ("Status", ""), ("Tags", "{}")]) == (Change.REDACT, ("Tags",))
+
+
+def test_a_status_cancels() -> None:
+    assert parse_update([("Status", "canceled"), ("Body", "")]) == (Change.CANCEL, ())
 
 
 @pytest.mark.parametrize(
@@ -199,8 +233,7 @@ def test_an_empty_body_redacts() -> None:
         ([("Status", "")], 20422),
         ([("Body", "another text")], 20422),
         ([("Status", "sent")], 20422),
-        ([("Status", "canceled")], 30409),
-        ([("Body", ""), ("Status", "canceled")], 30409),
+        ([("Status", "canceled"), ("Body", "another text")], 20422),
     ],
 )
 def test_nothing_else_can_be_changed(params: list[tuple[str, str]], code: int) -> None:
@@ -247,7 +280,7 @@ def test_a_message_has_twilios_fields_and_types() -> None:
         "price_unit": "USD",
         "sid": "SM" + "f" * 32,
         "status": "queued",
-        "subresource_uris": {"media": path + "/Media.json"},
+        "subresource_uris": {"feedback": path + "/Feedback.json", "media": path + "/Media.json"},
         "to": "+15551230000",
         "uri": path + ".json",
     }
@@ -269,7 +302,7 @@ def test_a_media_message_has_another_prefix_wherever_it_is_named() -> None:
     path = f"/2010-04-01/Accounts/AC{'a' * 32}/Messages/MM{'f' * 32}"
     told = message_json(MEDIA_MESSAGE, Standing(MESSAGE.id, Status.QUEUED, 1, AT))
     assert (told["sid"], told["num_media"], told["uri"]) == ("MM" + "f" * 32, "2", path + ".json")
-    assert told["subresource_uris"] == {"media": path + "/Media.json"}
+    assert told["subresource_uris"] == {"feedback": path + "/Feedback.json", "media": path + "/Media.json"}
     assert told["messaging_service_sid"] == "MG" + "e" * 32
 
 
@@ -317,9 +350,10 @@ def event(status: Status, *, moved: bool = True, error: int | None = None, **det
 
 @pytest.mark.parametrize("status", Status)
 def test_which_moves_are_told(status: Status) -> None:
-    told = {"sent", "failed", "delivered", "undelivered", "read", "canceled"}
+    told = {"queued", "sent", "failed", "delivered", "undelivered", "read", "canceled"}
     assert tells(event(status)) == (status in told)
     assert not tells(event(status, moved=False))
+    assert not tells(msgspec.structs.replace(event(status), kind=Kind.CREATED))
 
 
 COMMON = {

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection
 
 from tidings.callbacks.attempt import Outcome, Telling
-from tidings.clock import SECOND
+from tidings.clock import SECOND, WindableClock
 from tidings.gateway.recent import Recent
 from tidings.gateway.submit import Submitted
 from tidings.ids import dashed
@@ -34,14 +34,6 @@ NO_RELAY = Account("0d" * 16, "without RELAY", "none", 0, dialects=("twilio",))
 PROJECT = dashed(ACCOUNT.id)
 PATIENCE = 5.0
 """Seconds for what is to happen."""
-
-
-class ManualClock:
-    def __init__(self) -> None:
-        self.at = NOW
-
-    def now(self) -> int:
-        return self.at
 
 
 def a_message(context: str = "office", **changes: Any) -> Message:
@@ -135,7 +127,7 @@ class Station:
     """The gateway's side. `orders` are those that came."""
 
     def __init__(self, timing: Timing = AT_ONCE) -> None:
-        self.clock = ManualClock()
+        self.clock = WindableClock(lambda: NOW)
         self.hub = Hub(self.clock, timing)
         self.hub.heard = self._heard
         self.heard: list[tuple[str, str]] = []

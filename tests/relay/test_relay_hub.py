@@ -50,7 +50,7 @@ async def test_where_nobody_listens_the_round_fails_at_once(station: "Station") 
 
 async def test_what_is_kept_of_an_event_that_was_taken(station: "Station") -> None:
     client = await station.client("office")
-    station.clock.at += 7
+    station.clock.wind(7)
     telling = station.hub.make(a_telling(a_message(), Status.SENT, number=3, attempts=4))
     task = asyncio.ensure_future(telling)
     event = await client.hear()

@@ -1,6 +1,6 @@
 """A whole gateway as applications see it: development setting, real HTTP in front, simulated carriers behind.
 
-And the application: it keeps every request that it gets, and answers 204.
+And the application: it keeps every request that it gets, and answers 204 where it has no document.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ import msgspec
 from tidings.app import Gateway
 from tidings.arranged import Sender
 from tidings.callbacks.delivery import DeliverySettings
-from tidings.clock import SystemClock
+from tidings.clock import WindableClock
 from tidings.gateway.routes import Route
 from tidings.ids import dashed, sid
 from tidings.model import Account
@@ -56,6 +56,10 @@ class Application:
         self.got: list[Got] = []
         self.media = b"\x89PNG as far as anybody looks"
         """What any GET is answered with."""
+        self.documents: dict[str, bytes] = {}
+        """Path → the XML that a POST is answered with there."""
+        self.broken = False
+        """It answers every POST with 500."""
         self._news = asyncio.Event()
         self._server: asyncio.Server | None = None
         self.url = ""
@@ -95,7 +99,13 @@ class Application:
                 self.got.append(Got(target.partition("?")[0], self.url + target, headers, body))
                 news, self._news = self._news, asyncio.Event()
                 news.set()
-                writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+                if self.broken:
+                    writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+                elif document := self.documents.get(self.got[-1].path):
+                    kind = f"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {len(document)}\r\n\r\n"
+                    writer.write(kind.encode() + document)
+                else:
+                    writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         writer.close()
 
 
@@ -130,7 +140,7 @@ async def served(data: Path, settings: Settings | None = None) -> AsyncIterator[
     port = door.getsockname()[1]
     server = msgspec.structs.replace(chosen.server, port=port)
     gateway = Gateway(
-        msgspec.structs.replace(chosen, server=server), SqliteStore(data / "tidings.db"), SystemClock()
+        msgspec.structs.replace(chosen, server=server), SqliteStore(data / "tidings.db"), WindableClock()
     )
     gateway.serve_at(f"http://127.0.0.1:{port}")
     await gateway.start()

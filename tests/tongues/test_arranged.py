@@ -65,8 +65,9 @@ async def test_a_group_serves_twilios_api_as_a_messaging_service(house: House) -
         group = await grouped(house, http, sticky=False)
         service = "MG" + group.replace("-", "")
         form = {"MessagingServiceSid": service, "To": DELIVERED, "Body": "hello"}
-        message = (await http.post(TWILIO + ".json", data=form)).json()
-    assert message["messaging_service_sid"] == service
+        made = (await http.post(TWILIO + ".json", data=form)).json()
+        assert (made["status"], made["from"], made["messaging_service_sid"]) == ("accepted", None, service)
+        message = (await http.get(made["uri"])).json()
     assert message["from"] in (SENDER, OTHER)
 
 

@@ -25,13 +25,20 @@ from tidings.callbacks.delivery import Delivery, DeliverySettings
 from tidings.callbacks.replays import Replays
 from tidings.callbacks.round import InProcess
 from tidings.carriers.base import Carrier
-from tidings.clock import SECOND
+from tidings.clock import SECOND, WindableClock
+from tidings.errors import Problem
 from tidings.gateway.erasure import Erasure
+from tidings.gateway.feedback import Feedback
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
-from tidings.gateway.optout import OptOuts
+from tidings.gateway.optout import OptOuts, OptOutSettings
+from tidings.gateway.origin import Origins
+from tidings.gateway.permission import Permission
+from tidings.gateway.rates import QueueSettings, Rates
 from tidings.gateway.recent import Recent
+from tidings.gateway.rehearsal import rehearse
 from tidings.gateway.routes import Route, Routes
+from tidings.gateway.schedule import Schedule, ScheduleSettings
 from tidings.gateway.services import Services
 from tidings.gateway.submit import Submitted, Submitter
 from tidings.ids import new_id
@@ -60,6 +67,8 @@ T = TypeVar("T")
 ACCOUNT = Account("0a" * 16, "first", "token of the first", 0)
 OTHER = Account("0b" * 16, "second", "token of the second", 0)
 CLOSED = Account("0c" * 16, "closed", "token of the closed", 0, active=False)
+TEST = Account("0d" * 16, "test", "token of the test", 0, test=True)
+"""What it asks for is rehearsed."""
 HOST = "https://app.example.com:443"
 SENDERS = (
     Sender("+15005550006", ACCOUNT.id),
@@ -69,14 +78,12 @@ SENDERS = (
 )
 
 
-class ManualClock:
-    """Time that stands still until it is wound."""
+class ManualClock(WindableClock):
+    """Time that stands still until it is set or wound."""
 
     def __init__(self) -> None:
+        super().__init__(lambda: self.time)
         self.time = 1_795_282_096 * SECOND + 123
-
-    def now(self) -> int:
-        return self.time
 
 
 class _Outbox:
@@ -86,7 +93,7 @@ class _Outbox:
     def offer(self, kept: Kept) -> None:
         self.kept[kept.message.id] = kept
 
-    def look_again(self, carrier: str) -> None:
+    def look_again(self, kept: Kept) -> None:
         """Nobody dispatches here."""
 
 
@@ -125,9 +132,12 @@ class Server:
 
 
 class Site:
-    """The gateway behind the server. Tests run on their own thread, it on the server's."""
+    """The gateway behind the server. Tests run on their own thread, it on the server's.
 
-    def __init__(self, server: Server, path: Path) -> None:
+    Nothing is sent when its time comes: neither what waits for a sender nor what is scheduled.
+    """
+
+    def __init__(self, server: Server, path: Path, schedule: ScheduleSettings) -> None:
         self._server = server
         self.url = server.url
         self.clock = ManualClock()
@@ -139,9 +149,11 @@ class Site:
         self.replays = Replays(self.store, self.delivery, self.clock)
         self.ledger = Ledger(self.store, self.clock, self.delivery)
         self.outbox = _Outbox()
-        self.opt_outs = OptOuts(self.store)
         depths = QueueDepths()
         self.ledger.moved.append(depths.moved)
+        rates = Rates(QueueSettings(), depths)
+        self.services = Services(self.store, rates, self.clock)
+        self.opt_outs = OptOuts(self.store, self.services, OptOutSettings())
         self.routes = Routes(
             [
                 Route("+1", ("main", "pictures"), price=0.0079, media_price=0.02),
@@ -150,21 +162,40 @@ class Site:
             {"pictures": frozenset({Channel.MMS})},
         )
         self.senders = Recent(self.store.sender, self.clock)
+        origins = Origins(self.senders, self.services, self.opt_outs, rates)
+        self._schedule = Schedule(
+            self.store,
+            self.ledger,
+            self.accounts,
+            origins,
+            Permission(self.accounts),
+            self.routes,
+            rates,
+            self.clock,
+            schedule,
+            self.outbox.offer,
+        )
         self._submitter = Submitter(
             self.store,
             self.senders,
             self.ledger,
             self.routes,
             depths,
-            self.opt_outs,
-            Services(self.store, self.clock),
+            self.services,
+            origins,
+            rates,
+            self._schedule,
             self.clock,
             self.outbox,
         )
         self._erasure = Erasure(self.store, self.ledger)
+        self._feedback = Feedback(self.store, self.ledger)
         self.hub = Hub(self.clock)
         self.carriers: dict[str, Carrier] = {}
         self.claims = True
+        self.windable = True
+        self.concurrency = 0
+        self.sms_messages = False
         self.draining = False
         self.public_url = ""
         self.up: Readiness = {"store": True, "carriers": {"main": True, "reserve": False}}
@@ -173,20 +204,29 @@ class Site:
 
     async def open(self) -> None:
         await self.store.open()
-        for account in (ACCOUNT, OTHER, CLOSED):
+        for account in (ACCOUNT, OTHER, CLOSED, TEST):
             await self.store.put_account(account)
         for sender in SENDERS:
             await self.store.put_sender(sender)
+        await self.opt_outs.start()
         self._server.app = build(self)
 
     async def submit(self, account: Account, order: Order) -> Submitted:
         self.orders.append(order)
         if self.failure:
             raise self.failure
+        if account.test:
+            return rehearse(account, order, self.clock.now())
         return await self._submitter.submit(account, order)
 
     async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
         return await self._erasure.redact(account, message_id)
+
+    async def cancel(self, account: str, message_id: str) -> tuple[Message, Standing]:
+        return await self._schedule.cancel(account, message_id)
+
+    async def feedback(self, account: str, message_id: str, outcome: str) -> tuple[int, int]:
+        return await self._feedback.take(account, message_id, outcome)
 
     async def delete(self, account: str, message_id: str) -> None:
         await self._erasure.delete(account, message_id)
@@ -197,6 +237,12 @@ class Site:
     async def put_sender(self, sender: Sender) -> None:
         await self.store.put_sender(sender)
         self.senders.forget(sender.address)
+
+    def wind(self, by: int) -> int:
+        if not self.windable:
+            raise Problem(20006)
+        self.clock.wind(by)
+        return self.clock.now()
 
     def carries_media(self, recipient: str) -> bool:
         if recipient == "+":
@@ -328,8 +374,14 @@ def web_server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def site(web_server: Server, tmp_path: Path) -> Iterator[Site]:
-    site = Site(web_server, tmp_path)
+def schedule() -> ScheduleSettings:
+    """For modules to replace."""
+    return ScheduleSettings()
+
+
+@pytest.fixture
+def site(web_server: Server, tmp_path: Path, schedule: ScheduleSettings) -> Iterator[Site]:
+    site = Site(web_server, tmp_path, schedule)
     site.run(site.open())
     yield site
     web_server.app = None

@@ -16,8 +16,9 @@ def described(path: str, answer: httpx.Response, method: str = "get") -> Any:
     response = responses[str(answer.status_code)]
     if "$ref" in response:
         response = DESCRIPTION["components"]["responses"][response["$ref"].rpartition("/")[2]]
-    schema = response["content"][answer.headers["Content-Type"]]["schema"]
-    body = answer.json()
+    content_type = answer.headers["Content-Type"].partition(";")[0]
+    schema = response["content"][content_type]["schema"]
+    body = answer.json() if content_type.endswith("json") else answer.text
     Draft202012Validator(
         {"components": DESCRIPTION["components"], **schema}, format_checker=FormatChecker()
     ).validate(body)

@@ -280,8 +280,6 @@ def test_a_path_that_no_account_can_have_is_not_found(site: "Site", account: str
     [
         "/",
         "/2010-04-01/Accounts/x/Calls.json",
-        MESSAGES + "/",
-        MESSAGES.removesuffix(".json"),
         f"{MESSAGES.removesuffix('.json')}/SM{'0' * 32}.json",
         f"{MESSAGES.removesuffix('.json')}/x.json",
     ],

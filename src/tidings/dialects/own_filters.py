@@ -6,14 +6,13 @@ than it was meant tells again what nobody asked for.
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from tidings.clock import DAY, iso, micros
+from tidings.clock import iso
 from tidings.dialects.own import callback_key, time_json
-from tidings.dialects.own_params import Params, Reader, choice, read
+from tidings.dialects.own_params import Params, Reader, choice, number, read, time
 from tidings.ids import from_any
 from tidings.model import CallbackState, Replay, Target
 from tidings.store.base import CallbackFilter, CallbackKey
@@ -25,8 +24,6 @@ MAX_LIMIT: Final = 1000
 _SEVERAL: Final = frozenset({"state"})
 """Parameters that may come more than once."""
 _HOST: Final = re.compile(r"(?:webhook:)?https?://[0-9a-z.:\[\]-]+:[0-9]{1,5}|relay:[0-9a-f]{32}:.{1,200}|script:")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?P<time>T\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII)
-_LATEST: Final = micros(datetime.max)
 
 
 class CallbackListing(msgspec.Struct, frozen=True):
@@ -72,15 +69,6 @@ def _where(given: Mapping[str, Any]) -> CallbackFilter:
     return CallbackFilter(**{field: given[name] for name, field in _FILTERS.items() if name in given})
 
 
-def _number(most: int) -> Reader:
-    def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
-            raise ValueError(f"not a number from 1 to {most}")
-        return int(text)
-
-    return read
-
-
 def _host(text: str) -> str:
     if not _HOST.fullmatch(text):
         raise ValueError("not scheme://host:port, as in https://app.example.com:443")
@@ -101,22 +89,6 @@ def _cursor(text: str) -> CallbackKey:
     return found
 
 
-def _time(end: bool) -> Reader:
-    """A date, of which the `end` or the start counts, in UTC; or a time."""
-
-    def read(text: str) -> int:
-        found = _TIME.fullmatch(text)
-        if found is None:
-            raise ValueError("not YYYY-MM-DD, nor YYYY-MM-DDThh:mm:ss with Z or an offset such as +01:00")
-        at = micros(datetime.fromisoformat(text))
-        if end and found["time"] is None:
-            at += DAY
-        # Nothing is older than 1970, and beyond the other bound `iso` has no words.
-        return min(max(at, 0), _LATEST)
-
-    return read
-
-
 _FILTERS: Final = {
     "state": "states",
     "host": "host",
@@ -131,15 +103,15 @@ _REPLAY: Final[Mapping[str, Reader]] = {
     # What is owed is told anyway.
     "state": choice((CallbackState.DONE, CallbackState.GIVEN_UP)),
     "host": _host,
-    "error": _number(999_999),
+    "error": number(999_999),
     "message": _message_id,
     "target": choice(Target),
-    "from": _time(end=False),
-    "to": _time(end=True),
+    "from": time(end=False),
+    "to": time(end=True),
 }
 _LISTING: Final[Mapping[str, Reader]] = {
     **_REPLAY,
     "state": choice(CallbackState),
-    "limit": _number(MAX_LIMIT),
+    "limit": number(MAX_LIMIT),
     "after": _cursor,
 }

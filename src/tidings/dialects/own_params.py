@@ -3,9 +3,12 @@
 Nothing that is given is ignored: a parameter that is not known, cannot be read or comes twice is refused.
 """
 
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
+from tidings.clock import DAY, micros
 from tidings.errors import Problem
 
 W = TypeVar("W", bound=str)
@@ -14,6 +17,9 @@ Params = Sequence[tuple[str, str]]
 """Decoded form or query parameters."""
 Reader = Callable[[str], Any]
 """What a parameter says. Raises ValueError with the reason where it says nothing, for people."""
+
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(?P<time>T\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))?", re.ASCII)
+_LATEST: Final = micros(datetime.max)
 
 
 def read(params: Params, readers: Mapping[str, Reader], several: Container[str] = ()) -> dict[str, Any]:
@@ -47,3 +53,30 @@ def choice(words: Iterable[W]) -> Callable[[str], W]:
         return known[text]
 
     return read_choice
+
+
+def number(most: int) -> Callable[[str], int]:
+    """A reader of a whole number from 1 to `most`."""
+
+    def read_number(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= most:
+            raise ValueError(f"not a number from 1 to {most}")
+        return int(text)
+
+    return read_number
+
+
+def time(end: bool) -> Callable[[str], int]:
+    """A reader of a date, of which the `end` or the start counts, in UTC; or of a time."""
+
+    def read_time(text: str) -> int:
+        found = _TIME.fullmatch(text)
+        if found is None:
+            raise ValueError("not YYYY-MM-DD, nor YYYY-MM-DDThh:mm:ss with Z or an offset such as +01:00")
+        at = micros(datetime.fromisoformat(text))
+        if end and found["time"] is None:
+            at += DAY
+        # Nothing is older than 1970, and beyond the other bound `iso` has no words.
+        return min(max(at, 0), _LATEST)
+
+    return read_time

@@ -30,6 +30,7 @@ _NUMBERS: Final[dict[int, int]] = {
     20005: 20003,
     20006: 20003,
     20007: 54454,
+    20008: 20003,
     20409: 10000,
     20413: 10000,
     20422: 90000,  # theirs: a bad cXML document
@@ -45,6 +46,7 @@ _NUMBERS: Final[dict[int, int]] = {
     21621: 21601,
     21627: 90000,
     21655: 90000,
+    21704: 21703,
     21705: 21701,  # theirs: neither `From` nor a number group
     21711: 21703,
     # --- what became of a message
@@ -72,7 +74,7 @@ _NUMBERS: Final[dict[int, int]] = {
     30041: 21717,
 }
 
-_STATUSES: Final[dict[int, int]] = {20001: 400, 20006: 401, 20009: 422, 21701: 422}
+_STATUSES: Final[dict[int, int]] = {20001: 400, 20006: 401, 20008: 401, 20009: 422, 21701: 422}
 """Where the HTTP status is another than Twilio's, beside 400: what is wrong with a parameter is 422 here."""
 
 _WORDS: Final[dict[int, str]] = {

@@ -7,16 +7,18 @@ the body of a status callback. Lists of messages are in `twilio_lists`. Shapes a
 import re
 import time
 from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 
 from tidings import phone
 from tidings.answering.effects import Inbound
 from tidings.callbacks.url import InvalidUrl, parse_url
-from tidings.clock import SECOND, iso
+from tidings.clock import SECOND, iso, micros
 from tidings.errors import Problem, words
 from tidings.ids import from_sid, sid
-from tidings.lifecycle import Status
+from tidings.lifecycle import Kind, Status
 from tidings.model import Channel, Event, Medium, Message, Order, Standing
 
 NAME: Final = "twilio"
@@ -31,16 +33,20 @@ Params = Sequence[tuple[str, str]]
 """Decoded form or query parameters, in the order they came; a name may come more than once."""
 
 _TOLD: Final = frozenset(
-    {Status.SENT, Status.FAILED, Status.DELIVERED, Status.UNDELIVERED, Status.READ, Status.CANCELED}
+    {Status.QUEUED, Status.SENT, Status.FAILED, Status.DELIVERED, Status.UNDELIVERED, Status.READ, Status.CANCELED}
 )
 _UNSUCCESSFUL: Final = frozenset({Status.FAILED, Status.UNDELIVERED})
 _RECEIPTED: Final = frozenset({Status.DELIVERED, Status.UNDELIVERED})
 
 _HEEDED: Final = frozenset(
     {"To", "From", "MessagingServiceSid", "Body", "MediaUrl", "SendAsMms", "StatusCallback", "ValidityPeriod"}
-    | {"SmartEncoded", "MaxPrice"}
+    | {"SmartEncoded", "MaxPrice", "ScheduleType", "SendAt", "MessageIntent", "ProvideFeedback"}
 )
-_BOOLEANS: Final = frozenset({"ProvideFeedback", "ForceDelivery", "ShortenUrls"})
+_BOOLEANS: Final = frozenset({"ForceDelivery", "ShortenUrls"})
+_INTENTS: Final = frozenset(
+    {"otp", "notifications", "marketing", "fraud", "security", "customercare", "delivery", "education", "polling"}
+    | {"announcements", "events"}
+)
 _CHOICES: Final = {
     "ContentRetention": (frozenset({"retain", "discard"}), 30029),
     "AddressRetention": (frozenset({"retain", "obfuscate"}), 30030),
@@ -52,6 +58,7 @@ _ASKS_NOTHING: Final = frozenset(
 )
 """Given with these values, a parameter that has no effect has lost none."""
 _TRUTH: Final = {"true": True, "false": False}
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:?\d\d)", re.ASCII)
 _PRICE: Final = re.compile(r"(?=\.?[0-9])([0-9]{0,9})(?:\.([0-9]*))?")
 """US dollars."""
 
@@ -72,10 +79,12 @@ def parse_create(params: Params) -> tuple[Order, str | None, tuple[str, ...]]:
     if not recipient:
         raise Problem(21604)
     sender, service = _origin(given)
+    send_at = _send_at(given, service) if given.get("SendAt") or given.get("ScheduleType") else None
     application = None
     unheeded = given.keys() - _HEEDED
     if unheeded:
-        _refuse_unserved(given, service)
+        if content := given.get("ContentSid"):
+            raise Problem(21655, value=content)
         application = _application(given)
         if application is not None:
             unheeded.discard("ApplicationSid")
@@ -90,11 +99,14 @@ def parse_create(params: Params) -> tuple[Order, str | None, tuple[str, ...]]:
         body=body,
         callback_url=_callback_url(given.get("StatusCallback", "")),
         validity=_validity(given.get("ValidityPeriod", "")),
+        send_at=send_at,
         smart_encoded=_boolean("SmartEncoded", given.get("SmartEncoded", "")),
         media=media,
         as_mms=_boolean("SendAsMms", given.get("SendAsMms", "")),
         service=service,
+        deferred=service is not None,
         max_price=_max_price(given.get("MaxPrice", "")),
+        extras=_extras(given),
     )
     return order, application, _without_effect(given, unheeded) if unheeded else ()
 
@@ -127,14 +139,33 @@ def _media(params: Params) -> tuple[str, ...]:
     return media
 
 
-def _refuse_unserved(given: dict[str, str], service: str | None) -> None:
-    """Raise where the message would need what is not there: a time to be sent at, a template."""
-    if given.get("SendAt") or given.get("ScheduleType"):
-        if service is None:
-            raise Problem(35118)
-        raise Problem(20010, name="SendAt", reason="messages are sent at once")
-    if content := given.get("ContentSid"):
-        raise Problem(21655, value=content)
+def _send_at(given: dict[str, str], service: str | None) -> int:
+    """When it is to be sent, microseconds since 1970. How far ahead that may be is for the gateway to say."""
+    kind, when = given.get("ScheduleType", ""), given.get("SendAt", "")
+    if service is None:
+        raise Problem(35118)
+    if kind != "fixed":
+        raise Problem(35126, value=kind)
+    if not when:
+        raise Problem(35111)
+    if not _ISO.fullmatch(when):
+        raise Problem(35114, value=when, reason="it must be a time like 2026-12-31T23:59:59Z")
+    try:
+        return micros(datetime.fromisoformat(when))
+    except ValueError:
+        raise Problem(35114, value=when) from None
+
+
+def _extras(given: dict[str, str]) -> dict[str, Any]:
+    """What is kept with the message for later."""
+    extras: dict[str, Any] = {}
+    if _boolean("ProvideFeedback", given.get("ProvideFeedback", "")):
+        extras["feedback"] = True
+    if intent := given.get("MessageIntent"):
+        if intent not in _INTENTS:
+            raise Problem(20422, name="MessageIntent", value=intent)
+        extras["intent"] = intent
+    return extras
 
 
 def _application(given: dict[str, str]) -> str | None:
@@ -208,21 +239,42 @@ def _callback_url(value: str) -> str | None:
     return value
 
 
-def parse_update(params: Params) -> tuple[str, ...]:
-    """Check that an update asks for a redaction, the only one there is: an empty `Body`.
+class Change(StrEnum):
+    """What an update can ask for."""
 
-    Returns the names of parameters without effect. Raises Problem: 30409 for a cancellation, 20422 for all else.
+    CANCEL = "cancel"
+    REDACT = "redact"
+
+
+def parse_update(params: Params) -> tuple[Change, tuple[str, ...]]:
+    """What an update asks for: `Status=canceled`, or an empty `Body`; and the names of parameters without effect.
+
+    Raises Problem: 20422.
     """
     given = dict(params)
     if status := given.get("Status"):
         if status != Status.CANCELED:
             raise Problem(20422, name="Status", value=status)
-        raise Problem(30409, reason="only scheduled messages can be, and none is scheduled here")
+        if given.get("Body"):
+            raise Problem(20422, name="Body", reason="a text can be taken away, not changed: it must be empty")
+        return Change.CANCEL, tuple(name for name, value in given.items() if value and name != "Status")
     if "Body" not in given:
         raise Problem(20422, name="Body", reason="it is missing; an empty one redacts the message")
     if given["Body"]:
         raise Problem(20422, name="Body", reason="a text can be taken away, not changed: it must be empty")
-    return tuple(name for name, value in given.items() if value)
+    return Change.REDACT, tuple(name for name, value in given.items() if value)
+
+
+OUTCOMES: Final = frozenset({"confirmed", "unconfirmed"})
+
+
+def parse_feedback(params: Params) -> tuple[str, tuple[str, ...]]:
+    """The `Outcome`, and the names of parameters without effect. Raises Problem 20422."""
+    given = dict(params)
+    outcome = given.get("Outcome") or "confirmed"
+    if outcome not in OUTCOMES:
+        raise Problem(20422, name="Outcome", value=outcome)
+    return outcome, tuple(name for name, value in given.items() if value and name != "Outcome")
 
 
 _CHARGED: Final = frozenset({Status.SENT, Status.DELIVERED, Status.UNDELIVERED, Status.READ})
@@ -258,15 +310,15 @@ def message_json(message: Message, standing: Standing) -> dict[str, Any]:
         "direction": message.direction,
         "error_code": error,
         "error_message": None if error is None else words(error),
-        "from": message.sender,
+        "from": message.sender or None,
         "messaging_service_sid": message.service and sid("MG", message.service),
         "num_media": str(message.media),
-        "num_segments": str(message.segments),
+        "num_segments": str(message.segments) if message.sender else "0",
         "price": _price(message, standing),
         "price_unit": "USD",
         "sid": message_sid(message),
         "status": standing.status,
-        "subresource_uris": {"media": path + "/Media.json"},
+        "subresource_uris": {"feedback": path + "/Feedback.json", "media": path + "/Media.json"},
         "to": message.recipient,
         "uri": path + ".json",
     }
@@ -286,6 +338,18 @@ def medium_json(message: Message, medium: Medium) -> dict[str, Any]:
     }
 
 
+def feedback_json(message: Message, outcome: str, created_at: int, updated_at: int) -> dict[str, Any]:
+    """The Feedback resource."""
+    return {
+        "account_sid": sid("AC", message.account),
+        "date_created": rfc2822(created_at // SECOND),
+        "date_updated": rfc2822(updated_at // SECOND),
+        "message_sid": message_sid(message),
+        "outcome": outcome,
+        "uri": message_uri(message) + "/Feedback.json",
+    }
+
+
 def error_json(problem: Problem) -> dict[str, Any]:
     """Twilio's error body; `detail` is there for 401 only, as its clients know it."""
     body: dict[str, Any] = {
@@ -300,11 +364,11 @@ def error_json(problem: Problem) -> dict[str, Any]:
 
 
 def tells(event: Event) -> bool:
-    """Whether the application is called back about this event of a message it sent `From` a sender.
+    """Whether the application is called back about this event of a message.
 
     Twilio does not tell of the status a message starts with, nor of `sending`.
     """
-    return event.moved and event.status in _TOLD
+    return event.moved and event.status in _TOLD and event.kind is not Kind.CREATED
 
 
 def callback_params(message: Message, event: Event) -> list[tuple[str, str]]:
@@ -317,7 +381,7 @@ def callback_params(message: Message, event: Event) -> list[tuple[str, str]]:
         ("To", message.recipient),
         ("MessageSid", own),
         ("AccountSid", sid("AC", message.account)),
-        ("From", message.sender),
+        *([("From", message.sender)] if message.sender else []),
         ("ApiVersion", API_VERSION),
     ]
     if message.service is not None:
@@ -330,11 +394,13 @@ def callback_params(message: Message, event: Event) -> list[tuple[str, str]]:
 
 
 def inbound_params(inbound: Inbound) -> list[tuple[str, str]]:
-    """What the webhook of an inbound message is asked with. Of places only countries are known here."""
+    """What the webhook of an inbound message is asked with. Of places only countries are known here; the rest is
+    empty, as it often is with Twilio."""
     own = sid("SM" if inbound.channel == "sms" else "MM", inbound.message_id)
     params = [
         ("ToCountry", _country(inbound.recipient)),
         ("FromCountry", _country(inbound.sender)),
+        *((end + place, "") for end in ("To", "From") for place in ("State", "City", "Zip")),
         ("SmsMessageSid", own),
         ("NumMedia", str(len(inbound.media))),
         ("SmsSid", own),
@@ -347,6 +413,10 @@ def inbound_params(inbound: Inbound) -> list[tuple[str, str]]:
         ("From", inbound.sender),
         ("ApiVersion", API_VERSION),
     ]
+    if inbound.service is not None:
+        params.append(("MessagingServiceSid", sid("MG", inbound.service)))
+    if inbound.opt_out is not None:
+        params.append(("OptOutType", inbound.opt_out))
     for place, (url, content_type, _) in enumerate(inbound.media):
         params += [(f"MediaUrl{place}", url), (f"MediaContentType{place}", content_type)]
     return params

@@ -51,7 +51,7 @@ def page_json(account: str, listing: Listing, found: Sequence[tuple[Message, Sta
     last = shown[-1][0].id if len(found) > len(shown) else None
     path = f"/{API_VERSION}/Accounts/{sid('AC', account)}/Messages.json"
     records = [message_json(message, standing) for message, standing in shown]
-    return {"messages": records, **_envelope(path, "SM", listing.place, listing.filters, len(records), last)}
+    return {"messages": records, **envelope(path, "SM", listing.place, listing.filters, len(records), last)}
 
 
 # --- media
@@ -69,7 +69,7 @@ def media_page_json(message: Message, listing: MediaListing, media: Sequence[Med
     last = shown[-1].id if len(found) > len(shown) else None
     records = [medium_json(message, medium) for medium in shown]
     path = f"{message_uri(message)}/Media.json"
-    return {"media_list": records, **_envelope(path, "ME", listing.place, listing.filters, len(records), last)}
+    return {"media_list": records, **envelope(path, "ME", listing.place, listing.filters, len(records), last)}
 
 
 def _behind(media: Sequence[Medium], id_: str | None) -> Sequence[Medium]:
@@ -93,7 +93,7 @@ def _filters(given: dict[str, str], names: tuple[str, ...]) -> tuple[Filters, tu
     return filters, tuple(name for name in given if name not in names and name not in _PAGING)
 
 
-def _envelope(
+def envelope(
     path: str, prefix: str, place: Place, filters: Filters, shown: int, last: str | None
 ) -> dict[str, Any]:
     """What stands around a page of the list at `path`; `last` is the id it ends with where another one follows.

@@ -1,8 +1,7 @@
 """Failed attempts in the words of Twilio's Monitor API: each is an alert, as its debugger shows them.
 
-Called by the web room, as `twilio` is. An alert's SID is `NO` and the id of the attempt; a page token is `PA` and
-the SID of the last alert of the page before. Shapes are those of Monitor v1. Twilio keeps alerts for 30 days; here
-they last as long as attempts are kept.
+Called by the web room, as `twilio` is. An alert's SID is `NO` and the id of the attempt. Shapes are those of
+Monitor v1. Twilio keeps alerts for 30 days; here they last as long as attempts are kept.
 """
 
 import re
@@ -13,9 +12,11 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from tidings.clock import DAY, SECOND, instant, micros
-from tidings.dialects.listing import Place
+from tidings.clock import DAY, SECOND, micros
+from tidings.dialects import twilio_v1
+from tidings.dialects.listing import Filters, Place
 from tidings.dialects.own import header_pairs, masked
+from tidings.dialects.signalwire import zulu
 from tidings.dialects.twilio import API_VERSION, Params
 from tidings.dialects.twilio_lists import parse_place
 from tidings.errors import Problem, words
@@ -27,7 +28,7 @@ ALERTS: Final = "/v1/Alerts"
 _ERROR: Final = "error"
 _LEVELS: Final = frozenset({_ERROR, "warning", "notice", "debug"})
 _FILTERS: Final = ("LogLevel", "StartDate", "EndDate")
-_HEEDED: Final = frozenset({*_FILTERS, "PageSize", "Page", "PageToken"})
+_HEEDED: Final = frozenset({*_FILTERS, *twilio_v1.PAGING})
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?P<time>T\d\d:\d\d:\d\dZ)?", re.ASCII)
 _FOREVER: Final = micros(datetime.max)
 _NO_ANSWER: Final = 502
@@ -43,8 +44,7 @@ class AlertListing(msgspec.Struct, frozen=True):
     none: bool
     """Of a level that no alert here has."""
     place: Place
-    filters: tuple[tuple[str, str], ...]
-    """As given, for the URLs of the pages."""
+    filters: Filters
     ignored: tuple[str, ...]
     """Names of parameters that have no effect."""
 
@@ -79,36 +79,17 @@ def _span(name: str, given: dict[str, str]) -> tuple[int, int]:
 
 
 def page_json(listing: AlertListing, found: Sequence[Attempt], base_url: str) -> dict[str, Any]:
-    """A page of alerts. `found` has one more than `page_size` when another page follows.
-
-    `previous_page_url` is null from the third page on, as tokens only lead forward.
-    """
-    place = listing.place
-    shown = found[: place.page_size]
-
-    def url(page: int, before: str | None) -> str:
-        token = [("PageToken", "PA" + sid("NO", before))] if before else []
-        paging = [("PageSize", str(place.page_size)), ("Page", str(page)), *token]
-        return f"{base_url}{ALERTS}?{urlencode([*listing.filters, *paging])}"
-
-    return {
-        "alerts": [alert_json(attempt, base_url) for attempt in shown],
-        "meta": {
-            "key": "alerts",
-            "page": place.page,
-            "page_size": place.page_size,
-            "url": url(place.page, place.after),
-            "first_page_url": url(0, None),
-            "next_page_url": url(place.page + 1, shown[-1].id) if len(found) > len(shown) else None,
-            "previous_page_url": url(0, None) if place.page == 1 else None,
-        },
-    }
+    """A page of alerts. `found` has one more than `page_size` when another page follows."""
+    shown = found[: listing.place.page_size]
+    last = shown[-1].id if len(found) > len(shown) else None
+    alerts = [alert_json(attempt, base_url) for attempt in shown]
+    return twilio_v1.page_json(base_url + ALERTS, "alerts", "NO", listing, alerts, last)
 
 
 def alert_json(attempt: Attempt, base_url: str) -> dict[str, Any]:
     """An alert as lists show it."""
     own = sid("NO", attempt.id)
-    at = instant(attempt.at).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = zulu(attempt.at)
     return {
         "account_sid": sid("AC", attempt.account),
         "alert_text": _text(attempt),

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketClose
 
 from tidings.dialects.twilio import API_VERSION
 from tidings.dialects.twilio_monitor import ALERTS
+from tidings.dialects.twilio_services import SERVICES
 from tidings.errors import Problem
 from tidings.web import (
     callbacks,
@@ -20,7 +21,9 @@ from tidings.web import (
     mm7,
     monitor,
     own,
+    own_clock,
     own_numbers,
+    own_opt_outs,
     relay,
     signalwire_compat,
     signalwire_compat_numbers,
@@ -28,6 +31,10 @@ from tidings.web import (
     signalwire_rest,
     simulator,
     twilio,
+    twilio_numbers,
+    twilio_services,
+    twilio_sms,
+    twilio_xml,
 )
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
@@ -38,9 +45,20 @@ _PROJECT: Final = re.compile(rf"/{API_VERSION}/Accounts/[0-9a-fA-F]{{8}}-").matc
 
 
 def build(gateway: Gateway) -> ASGIApp:
-    authenticator = Authenticator(gateway.accounts, gateway.api_keys, gateway.clock)
-    ours = (own, callbacks, own_numbers, simulator)
-    theirs = (twilio, monitor, media, mm7, signalwire_rest, signalwire_numbers, relay)
+    authenticator = Authenticator(gateway.accounts, gateway.api_keys, gateway.clock, gateway.concurrency)
+    ours = (own, own_clock, callbacks, own_numbers, own_opt_outs, simulator)
+    theirs = (
+        twilio,
+        twilio_numbers,
+        twilio_services,
+        twilio_sms,
+        monitor,
+        media,
+        mm7,
+        signalwire_rest,
+        signalwire_numbers,
+        relay,
+    )
     compat = (signalwire_compat, signalwire_compat_numbers)
     return _Paths(
         [route for room in (*ours, *theirs) for route in room.routes(gateway, authenticator)],
@@ -87,6 +105,7 @@ def _by_first_segment(routes: Sequence[BaseRoute]) -> dict[str, list[_Place]]:
 
 _REFUSALS: Final[tuple[tuple[str, Callable[[Problem], Answer]], ...]] = (
     (ALERTS, twilio.refuse),
+    (SERVICES, twilio.refuse),
     ("/v1/", own.refuse),
     ("/health/", own.refuse),
     ("/api/laml/", signalwire_compat.refuse),
@@ -106,7 +125,8 @@ async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     refuse = next((refuse for prefix, refuse in _REFUSALS if path.startswith(prefix)), None)
     if refuse is None and _PROJECT(path):
         refuse = signalwire_compat.refuse
-    twilio_s = Endpoint(not_found, twilio.refuse, twilio.stamp)
+    in_xml = path.startswith(f"/{API_VERSION}/") and not path.endswith(".json")
+    twilio_s = Endpoint(not_found, twilio_xml.refuse if in_xml else twilio.refuse, twilio.stamp)
     await (twilio_s if refuse is None else Endpoint(not_found, refuse))(scope, receive, send)
 
 

@@ -100,7 +100,7 @@ class _Callbacks:
         return replay_json(replay, await self._store.replay_states(replay.id))
 
     async def _account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"))
+        return await self._authenticator.account(request)
 
 
 def _explained(attempt: Attempt) -> dict[str, Any]:

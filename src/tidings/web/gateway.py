@@ -7,7 +7,9 @@ from tidings.arranged import Sender
 from tidings.callbacks.breaker import HostReport
 from tidings.carriers.base import Carrier
 from tidings.clock import Clock
+from tidings.gateway.optout import OptOuts
 from tidings.gateway.recent import Recent
+from tidings.gateway.services import Services
 from tidings.gateway.submit import Submitted
 from tidings.model import Account, ApiKey, Callback, Message, Order, Replay, Standing
 from tidings.relay.hub import Hub
@@ -42,6 +44,36 @@ class Gateway(Protocol):
         ...
 
     @property
+    def services(self) -> Services:
+        """As submissions meet them: what an API has changed is to be told there."""
+        ...
+
+    @property
+    def opt_outs(self) -> OptOuts: ...
+
+    @property
+    def windable(self) -> bool:
+        """Whether its clock can be wound: development."""
+        ...
+
+    def wind(self, by: int) -> int:
+        """Move the gateway's time forward by so many microseconds. Returns the time as it then is.
+
+        Raises Problem 20006 where that is not to be done.
+        """
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Requests of one account that are answered at once; 0: no limit."""
+        ...
+
+    @property
+    def sms_messages(self) -> bool:
+        """Whether Twilio's deprecated resource /SMS/Messages is served."""
+        ...
+
+    @property
     def carriers(self) -> Mapping[str, Carrier]: ...
 
     @property
@@ -62,6 +94,21 @@ class Gateway(Protocol):
         """Take the text of a message away for good; on disk once it returns.
 
         Raises Problem: 20404 where there is none, 20009 while it is on its way.
+        """
+        ...
+
+    async def cancel(self, account: str, message_id: str) -> tuple[Message, Standing]:
+        """Cancel a scheduled message; on disk once it returns.
+
+        Raises Problem: 20404 where there is none, 30409 where it is not scheduled (any more).
+        """
+        ...
+
+    async def feedback(self, account: str, message_id: str, outcome: str) -> tuple[int, int]:
+        """Keep what an application says of a message's effect. Returns when it first said something, and when it
+        last did: now.
+
+        Raises Problem: 20404 where there is none, 20010 where none was announced for it.
         """
         ...
 

@@ -55,7 +55,7 @@ class _Alerts:
         )
 
     async def _account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"))
+        return await self._authenticator.account(request)
 
     def _base_url(self, request: Request) -> str:
         return base_url(request, self._gateway.public_url)

@@ -106,7 +106,7 @@ class _Api:
         return json_answer(status, {"ready": ready, "draining": draining, **readiness})
 
     async def _account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"))
+        return await self._authenticator.account(request)
 
     async def _message(self, request: Request) -> tuple[Message, Standing]:
         account = await self._account(request)

@@ -56,7 +56,7 @@ class _Numbers:
         return json_answer(200, number_json(after))
 
     async def _account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"))
+        return await self._authenticator.account(request)
 
     async def _sender(self, account: Account, request: Request) -> Sender:
         """The account's number that the path names. Raises Problem 20404."""

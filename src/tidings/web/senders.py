@@ -1,9 +1,9 @@
 """What applications do with the numbers of their account, in whatever API: take, give up, have answered.
 
-Called by the rooms `signalwire_compat_numbers`, `signalwire_numbers` and `signalwire_resources`.
+Called by the rooms `numbers`, `own_numbers`, `signalwire_numbers`, `signalwire_resources` and `twilio_services`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -43,6 +43,23 @@ async def take(gateway: Gateway, sender: Sender) -> None:
         _being_taken.discard(sender.address)
 
 
+async def take_first(gateway: Gateway, sender: Sender, addresses: Sequence[str]) -> Sender:
+    """The same for the first of `addresses` that is nobody's; all else is as `sender` has it.
+
+    Raises Problem as `take`; 21452 where there are several, and all are somebody's.
+    """
+    for address in addresses:
+        taken = msgspec.structs.replace(sender, address=address)
+        try:
+            await take(gateway, taken)
+        except Problem as problem:
+            if problem.code != 21422 or len(addresses) == 1:
+                raise
+        else:
+            return taken
+    raise Problem(21452)
+
+
 async def give_up(gateway: Gateway, sender: Sender) -> None:
     """Make a number that was taken nobody's, and no member of anything. Raises Problem: 20010 where it was not."""
     if not sender.claimed:
@@ -50,6 +67,7 @@ async def give_up(gateway: Gateway, sender: Sender) -> None:
     for member in await gateway.store.resources(Member, sender.account):
         if member.address == sender.address:
             await gateway.store.drop_resource(sender.account, member.id)
+            gateway.services.forget(sender.account)
     await gateway.store.drop_sender(sender.address)
 
 

@@ -66,7 +66,7 @@ def refuse(problem: Problem) -> Answer:
 
 async def caller(request: Request, authenticator: Authenticator) -> Account:
     """Whoever asks, where that is the account of the path. Raises Problem as `Authenticator.account`."""
-    account = await authenticator.account(request.headers.get(b"authorization"), NAME)
+    account = await authenticator.account(request, NAME)
     if account.id != from_project(request.path_params["account"]):
         raise Problem(20003, reason="these credentials are not for the account in the path")
     return account

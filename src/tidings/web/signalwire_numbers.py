@@ -82,7 +82,7 @@ class _Caller:
         self._authenticator = authenticator
 
     async def account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"), REST)
+        return await self._authenticator.account(request, REST)
 
     def url(self, request: Request) -> str:
         """Of what was asked, for the links to pages."""
@@ -192,6 +192,7 @@ class _Groups:
     async def delete(self, request: Request) -> Answer:
         group = await self._group(request)
         await self._store.drop_resource(group.account, group.id)
+        self._gateway.services.forget(group.account)
         return Answer(204, b"", [])
 
     async def members(self, request: Request) -> Answer:
@@ -218,6 +219,7 @@ class _Groups:
         now = self._gateway.clock.now()
         member = Member(new_id(now), group.account, now, now, parent=group.id, address=sender.address)
         await self._store.put_resource(member)
+        self._gateway.services.forget(group.account)
         shown = membership_json(member, sender, self._caller.media)
         return json_answer(200, shown, ignored_parameters(ignored, member.id))
 
@@ -230,11 +232,13 @@ class _Groups:
     async def remove(self, request: Request) -> Answer:
         member = await self._one(request, Member)
         await self._store.drop_resource(member.account, member.id)
+        self._gateway.services.forget(member.account)
         return Answer(204, b"", [])
 
     async def _keep(self, before: Service, members: dict[str, Any]) -> Answer:
         after, ignored = changed_group(before, members, self._gateway.clock.now())
         await self._store.put_resource(after)
+        self._gateway.services.forget(after.account)
         shown = group_json(after, len(await self._members(after)))
         return json_answer(200, shown, ignored_parameters(ignored, after.id))
 

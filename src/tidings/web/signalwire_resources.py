@@ -118,7 +118,7 @@ class _Resources:
         )
 
     async def _account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"), REST)
+        return await self._authenticator.account(request, REST)
 
     async def _resource(self, request: Request, kinds: tuple[Kind, ...]) -> SwmlHandler:
         account = await self._account(request)

@@ -85,7 +85,7 @@ class _Messages:
         return json_answer(200, entry, ignored_parameters(ignored, message_id))
 
     async def _account(self, request: Request) -> Account:
-        return await self._authenticator.account(request.headers.get(b"authorization"), NAME)
+        return await self._authenticator.account(request, NAME)
 
     async def _links(self, request: Request, message: Message) -> list[str]:
         if not message.media:

@@ -1,6 +1,7 @@
 """Twilio's Messages API over HTTP: messages and their media, as its client libraries ask for them.
 
 The composition in `app` mounts these routes. What parameters mean and how messages look is `dialects.twilio`'s.
+`routes_to`, `refuse`, `stamp` and `caller` serve the rest of that API as well.
 """
 
 from starlette.routing import BaseRoute, Route
@@ -9,16 +10,20 @@ from tidings.dialects.media import link
 from tidings.dialects.twilio import (
     API_VERSION,
     NAME,
+    Change,
     error_json,
+    feedback_json,
     medium_json,
     message_json,
     parse_create,
+    parse_feedback,
     parse_update,
 )
 from tidings.dialects.twilio_lists import media_page_json, page_json, parse_list, parse_media_list
 from tidings.errors import Problem
 from tidings.ids import from_sid, random_hex
 from tidings.model import Account, Medium, Message, Standing
+from tidings.web import twilio_xml
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
 from tidings.web.orders import ignored_parameters, take_in
@@ -38,14 +43,26 @@ from tidings.web.wire import (
 def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
     api = _Messages(gateway, authenticator)
     root = f"/{API_VERSION}/Accounts/{{account}}/Messages"
-    paths: dict[str, dict[str, Handler]] = {
-        f"{root}.json": {"POST": api.create, "GET": api.list},
-        f"{root}/{{sid}}.json": {"GET": api.fetch, "POST": api.update, "DELETE": api.delete},
-        f"{root}/{{sid}}/Media.json": {"GET": api.media},
-        f"{root}/{{sid}}/Media/{{medium}}.json": {"GET": api.medium, "DELETE": api.drop},
-        f"{root}/{{sid}}/Media/{{medium}}": {"GET": api.content},
-    }
-    return [Route(path, Endpoint(handlers, refuse, stamp)) for path, handlers in paths.items()]
+    one = f"{root}/{{sid}}"
+    medium: dict[str, Handler] = {"GET": api.medium, "DELETE": api.drop}
+    return [
+        *routes_to(root, "Message", {"POST": api.create, "GET": api.list}),
+        *routes_to(one, "Message", {"GET": api.fetch, "POST": api.update, "DELETE": api.delete}),
+        *routes_to(f"{one}/Feedback", "Feedback", {"POST": api.feedback}),
+        *routes_to(f"{one}/Media", "Media", {"GET": api.media}),
+        *routes_to(f"{one}/Media/{{medium}}", "Media", medium, bare={"GET": api.content}),
+    ]
+
+
+def routes_to(
+    path: str, noun: str, handlers: dict[str, Handler], *, bare: dict[str, Handler] | None = None
+) -> list[BaseRoute]:
+    """The routes to a path of the API: `.json`, and XML, in which what is found there is called `noun`.
+
+    `bare`: handlers of their own for the path without a suffix, which otherwise is that of the XML.
+    """
+    in_json = Route(f"{path}.json", Endpoint(handlers, refuse, stamp))
+    return [in_json, *twilio_xml.routes_to(path, noun, handlers, bare or {}, stamp)]
 
 
 def refuse(problem: Problem) -> Answer:
@@ -60,20 +77,34 @@ def stamp(seconds: float, under_way: int) -> list[Header]:
     ]
 
 
+async def caller(request: Request, authenticator: Authenticator, *, test_too: bool = False) -> Account:
+    """Whoever asks, where that is the account of the path; a path that no account can have is not found.
+
+    Raises Problem as `Authenticator.account`.
+    """
+    account_id = from_sid(request.path_params["account"], "AC")
+    if account_id is None:
+        raise Problem(20404, value=request.path)
+    account = await authenticator.account(request, NAME, test_too=test_too)
+    if account.id != account_id:
+        raise Problem(20003, detail="These credentials are not for the account in the path")
+    return account
+
+
 class _Messages:
     def __init__(self, gateway: Gateway, authenticator: Authenticator) -> None:
         self._gateway = gateway
         self._authenticator = authenticator
 
     async def create(self, request: Request) -> Answer:
-        account = await self._account(request)
+        account = await caller(request, self._authenticator, test_too=True)
         params = await request.form()
         order, application, ignored = parse_create(params)
         submitted, headers = await take_in(self._gateway, account, request, params, order, application, ignored)
         return json_answer(201, message_json(submitted.message, submitted.standing), headers)
 
     async def list(self, request: Request) -> Answer:
-        account = await self._account(request)
+        account = await caller(request, self._authenticator)
         listing = parse_list(request.query())
         found = await self._gateway.store.messages(
             account.id, listing.where, listing.place.page_size + 1, listing.place.after
@@ -87,9 +118,17 @@ class _Messages:
 
     async def update(self, request: Request) -> Answer:
         message, _ = await self._message(request)
-        ignored = parse_update(await request.form())
-        message, standing = await self._gateway.redact(message.account, message.id)
+        change, ignored = parse_update(await request.form())
+        act = self._gateway.cancel if change is Change.CANCEL else self._gateway.redact
+        message, standing = await act(message.account, message.id)
         return json_answer(200, message_json(message, standing), ignored_parameters(ignored, message.id))
+
+    async def feedback(self, request: Request) -> Answer:
+        message, _ = await self._message(request)
+        outcome, ignored = parse_feedback(await request.form())
+        created_at, updated_at = await self._gateway.feedback(message.account, message.id, outcome)
+        answer = feedback_json(message, outcome, created_at, updated_at)
+        return json_answer(200, answer, ignored_parameters(ignored, message.id))
 
     async def delete(self, request: Request) -> Answer:
         message, _ = await self._message(request)
@@ -121,18 +160,8 @@ class _Messages:
         location = link(base_url(request, self._gateway.public_url), medium)
         return Answer(307, b"", [(b"location", location.encode("latin-1"))])
 
-    async def _account(self, request: Request) -> Account:
-        """Whoever asks, where that is the account of the path; a path that no account can have is not found."""
-        account_id = from_sid(request.path_params["account"], "AC")
-        if account_id is None:
-            raise Problem(20404, value=request.path)
-        account = await self._authenticator.account(request.headers.get(b"authorization"), NAME)
-        if account.id != account_id:
-            raise Problem(20003, detail="These credentials are not for the account in the path")
-        return account
-
     async def _message(self, request: Request) -> tuple[Message, Standing]:
-        account = await self._account(request)
+        account = await caller(request, self._authenticator)
         message_id = from_sid(request.path_params["sid"], "SM", "MM")
         found = await self._gateway.store.message(account.id, message_id) if message_id else None
         if found is None:
