@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
     from tests.cli.callee import Callee
-    from tests.cli.executable import Inside, Serving, complaint
+    from tests.cli.executable import Inside, Running, Serving, complaint
 else:
     from callee import Callee
-    from executable import Inside, Serving, complaint
+    from executable import Inside, Running, Serving, complaint
 
 HANDSET, NUMBER, SECOND = "+15551230200", "+15005550006", "+15551230000"
 TWIML = b"<Response><Message>You are welcome</Message></Response>"
@@ -158,3 +158,29 @@ def test_media_have_a_limit(run: Run, tmp_path: Path) -> None:
 
     assert complaint(ended) == "the media have more than 5242880 bytes together"
     assert ended.returncode == 1
+
+
+def test_the_settings_of_a_gateway_say_where_it_is_and_for_which_account(
+    inside: Inside, start: Callable[..., Running], tmp_path: Path
+) -> None:
+    sid, settings = "AC" + "0e" * 16, tmp_path / "tidings.toml"
+    described = (
+        '[server]\nhost = "0.0.0.0"\nport = {port}\n'
+        '[[account]]\nsid = "AC{test}"\nauth_token = "u"\ntest = true\n'
+        f'[[account]]\nsid = "{sid}"\nauth_token = "t"\nnumbers = ["{NUMBER}"]\n'
+        '[[carrier]]\nname = "here"\nkind = "simulator"\n[[route]]\nto = "+"\ncarriers = ["here"]\n'
+    )
+    settings.write_text(described.format(port=0, test="0f" * 16))
+    running = start("serve", "--config", str(settings), "--data", "data")
+    port = running.line(r"listens on http://\S+:(\d+)")[1]
+    settings.write_text(described.format(port=port, test="0f" * 16))
+
+    ended = inside("inbound", "--from", HANDSET, "--config", str(settings), "--data", "elsewhere")
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert f"came in to {NUMBER} through here" in ended.stdout
+    assert f"curl -u {sid} http://127.0.0.1:{port}/v1/messages/" in ended.stdout
+
+
+def test_settings_that_cannot_be_read_are_one_line(inside: Inside) -> None:
+    assert complaint(inside("inbound", "--from", HANDSET, "--config", "nowhere.toml")).startswith("nowhere.toml")
