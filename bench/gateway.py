@@ -17,13 +17,14 @@ import uvloop
 from bench.child import announce, told_to_end
 from tidings import app, server, settings
 from tidings.clock import SystemClock
+from tidings.provision import open_store
 
 SHOWN = 60
 """Functions in a profile."""
 
 
 async def main(configured: settings.Settings, data: Path) -> None:
-    gateway = app.Gateway(configured, app.open_store(configured.store.url, data), SystemClock())
+    gateway = app.Gateway(configured, open_store(configured.store.url, data), SystemClock())
     listener = server.listen(configured.server.host, configured.server.port)
 
     async def until_told(stop: asyncio.Event) -> None:

@@ -7,15 +7,11 @@ answers awaited, unbind, callbacks under way, store. Whatever has not ended by t
 import asyncio
 import logging
 import os
-import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from tidings import __version__, phone
+from tidings import __version__
 from tidings.answering.conversation import Conversations
 from tidings.arranged import Sender
 from tidings.callbacks.attempt import Attempts, ByTarget, Terms
@@ -26,7 +22,6 @@ from tidings.callbacks.forms import relay_host
 from tidings.callbacks.replays import Replays
 from tidings.callbacks.round import InProcess
 from tidings.callbacks.shares import CONNECTIONS
-from tidings.callbacks.signing import new_signing_key
 from tidings.carriers.base import Answer, Carrier, InboundMedia, InboundSegment, Receipt, Submission
 from tidings.carriers.mm7.carrier import Mm7Carrier
 from tidings.carriers.mm7.settings import Mm7Settings
@@ -34,7 +29,7 @@ from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettin
 from tidings.carriers.simulator.mms import MmsSimulatorCarrier, MmsSimulatorSettings
 from tidings.carriers.smpp.carrier import SmppCarrier
 from tidings.carriers.smpp.settings import SmppSettings
-from tidings.clock import DAY, SECOND, AlarmClock, Clock, WindableClock, until
+from tidings.clock import DAY, SECOND, AlarmClock, WindableClock, until
 from tidings.dialects.media import link
 from tidings.errors import Problem
 from tidings.gateway.dispatch import Dispatcher
@@ -57,9 +52,7 @@ from tidings.gateway.routes import Routes
 from tidings.gateway.schedule import Schedule
 from tidings.gateway.services import Services
 from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
-from tidings.ids import from_any, new_id
 from tidings.model import (
-    ALWAYS,
     Account,
     Callback,
     Channel,
@@ -70,10 +63,10 @@ from tidings.model import (
     Standing,
     Target,
 )
+from tidings.provision import configure
 from tidings.relay.hub import Hub
-from tidings.settings import NUMBERS, AccountSettings, CarrierSettings, Settings, SettingsError
+from tidings.settings import CarrierSettings, Settings, SettingsError
 from tidings.store.base import CallbackFilter, CallbackKey, Store, StoreError
-from tidings.store.sqlite import SqliteStore
 from tidings.web.gateway import Readiness
 
 log = logging.getLogger(__name__)
@@ -234,7 +227,7 @@ class Gateway:
             # Where it was wound before, it goes on from there: nothing happens before what has happened.
             self.clock.wind(max(0, await self.store.latest() - self.clock.now()))
         for account in self.settings.account:
-            await _configure(self.store, account, self.clock.now())
+            await configure(self.store, account, self.clock.now())
         self.depths.start_from(await self.store.waiting_segments())
         await self.opt_outs.start()
         await self.receipts.start()
@@ -425,78 +418,3 @@ def _attempts(terms: Terms, settings: DeliverySettings) -> Attempts:
     if own_process is None:
         own_process = (os.cpu_count() or 1) > BUSY_CORES
     return Courier(terms) if own_process else InProcess(terms)
-
-
-def open_store(url: str, data: Path, *, apart: bool = True) -> Store:
-    """The store that `[store] url` names; a relative SQLite path lies in `data`.
-
-    `apart`: for a gateway; False for a short visit beside one.
-    """
-    scheme, found, path = url.partition(":///")
-    if scheme != "sqlite" or not found or not path:
-        raise SettingsError(f"[store] url: {url!r} is no store; sqlite:///FILE is one")
-    return SqliteStore(data / path, apart=apart)
-
-
-async def _configure(store: Store, settings: AccountSettings, now: int) -> None:
-    """Make a configured account what the file says."""
-    account_id = from_any(settings.sid)
-    assert account_id is not None, "AccountSettings has checked it"
-    known = await store.account(account_id)
-    await store.put_account(
-        Account(
-            account_id,
-            settings.name,
-            settings.auth_token,
-            known.created_at if known else now,
-            countries=settings.countries,
-            previous_token=settings.previous_token,
-            previous_until=ALWAYS if settings.previous_token else 0,
-            callbacks=settings.callbacks,
-            signing_key=settings.signing_key,
-            dialects=settings.dialects,
-            test=settings.test,
-            short_code_country=settings.short_code_country,
-        )
-    )
-    for number in settings.numbers:
-        await store.configure_sender(phone.e164(number) or number, account_id, settings.queue_limit, now)
-
-
-async def development_account(store: Store, clock: Clock, environment: Mapping[str, str]) -> Account:
-    """The account that a gateway without a settings file serves: the same one at every start.
-
-    TIDINGS_ACCOUNT_SID and TIDINGS_AUTH_TOKEN fix its credentials. Raises SettingsError.
-    """
-    given = environment.get("TIDINGS_ACCOUNT_SID")
-    account_id = from_any(given) if given else None
-    if given and account_id is None:
-        raise SettingsError("TIDINGS_ACCOUNT_SID must be AC and 32 hex digits")
-    known = [account for account in await store.accounts() if not account.test]
-    account = await store.account(account_id) if account_id else known[0] if known else None
-    token = environment.get("TIDINGS_AUTH_TOKEN")
-    if account is None:
-        now = clock.now()
-        key = new_signing_key()
-        account = Account(
-            account_id or new_id(now), "development", token or secrets.token_hex(16), now, signing_key=key
-        )
-    elif token:
-        account = msgspec.structs.replace(account, auth_token=token)
-    await store.put_account(account)
-    for number in NUMBERS:
-        owner = await store.sender(number)
-        if owner is None:
-            await store.configure_sender(number, account.id, 0, clock.now())
-    return account
-
-
-async def development_test_account(store: Store, clock: Clock) -> Account:
-    """The test account beside it, for rehearsals: the same one at every start."""
-    for known in await store.accounts():
-        if known.test:
-            return known
-    now = clock.now()
-    made = Account(new_id(now), "test", secrets.token_hex(16), now, test=True)
-    await store.put_account(made)
-    return made

@@ -101,7 +101,8 @@ class Keywords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Service(msgspec.Struct, frozen=True, tag="service"):
-    """A pool of senders. Twilio: messaging service; SignalWire: number group, which is told by what has its default here."""
+    """A pool of senders. Twilio: messaging service; SignalWire: number group, which leaves most of this at its
+    defaults."""
 
     id: str
     account: str

@@ -98,7 +98,7 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     extras: dict[str, Any] = {}
     """What only one dialect speaks of, and what it gives back: `custom_variables` (REST), `context` and `tags`
     (RELAY), `webhook` (the `Handling` that an inbound message is told by), `opt_out` (STOP, START or HELP, as an
-    inbound one was read), `feedback` (it may be given), `intent` (what it is sent for, in Twilio's words: `otp` …),
+    inbound one was read), `feedback` (it may be given), `intent` (what it is sent for, in Twilio's words: `otp`),
     `receipts` (False: nothing is heard of it once it is sent)."""
 
     @property

@@ -160,7 +160,7 @@ class InboundSegment(msgspec.Struct, frozen=True):
     connection: str = ""
     """Which of the carrier's connections brought it; no two ever have the same name."""
     live: frozenset[str] = frozenset()
-    """The connections of the carrier that are up: what came over one of these was acknowledged there or will be."""
+    """The carrier's connections that are up: what came over one of these was acknowledged there or will be."""
 
 
 class InboundMedia(msgspec.Struct, frozen=True):

@@ -13,9 +13,9 @@ from typing import Final
 
 import click
 
-from tidings.app import open_store
 from tidings.ids import from_any
 from tidings.model import Account
+from tidings.provision import open_store
 from tidings.settings import Settings, StoreSettings
 from tidings.store.base import Store
 

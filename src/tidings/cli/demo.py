@@ -18,7 +18,7 @@ import click
 import uvloop
 
 from tidings import __version__, telemetry
-from tidings.app import Gateway, development_account, open_store
+from tidings.app import Gateway
 from tidings.cli.client import Client
 from tidings.cli.data import Lock, locked
 from tidings.cli.hosting import listener_at, serving, unless_stopped, url_of
@@ -29,6 +29,7 @@ from tidings.clock import SystemClock, iso
 from tidings.ids import sid
 from tidings.lifecycle import FINAL, Status
 from tidings.model import Account
+from tidings.provision import development_account, make_clock, open_store
 from tidings.server import listen, serve
 from tidings.settings import NUMBERS, load
 
@@ -98,7 +99,7 @@ async def _demo(
     listener: socket.socket, data: Path, lock: Lock, recipient: str, patience: float, *, once: bool, kept: bool
 ) -> int:
     settings = load(None)
-    gateway = Gateway(settings, open_store(settings.store.url, data), SystemClock())
+    gateway = Gateway(settings, open_store(settings.store.url, data), make_clock(settings.server))
     url = url_of(listener)
     gateway.serve_at(url)
     callbacks = listener_at("127.0.0.1", 0)

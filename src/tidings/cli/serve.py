@@ -15,13 +15,14 @@ import msgspec
 import uvloop
 
 from tidings import __version__, telemetry
-from tidings.app import Gateway, development_account, development_test_account, open_store
+from tidings.app import Gateway
 from tidings.cli.data import Lock, config_option, data_option, locked
 from tidings.cli.hosting import listener_at, named_place_of, unless_stopped, until_ready, url_of
 from tidings.cli.tls_lines import secured_lines
-from tidings.clock import SystemClock, WindableClock
+from tidings.clock import SystemClock
 from tidings.ids import dashed, sid
 from tidings.model import Account
+from tidings.provision import development_account, development_test_account, make_clock, open_store
 from tidings.server import Secured
 from tidings.server import serve as run
 from tidings.settings import NUMBERS, Server, Settings, load
@@ -128,8 +129,7 @@ async def _serve(
 ) -> None:
     listener = listener_at(settings.server.host, settings.server.port)
     url = url_of(listener)
-    clock = WindableClock() if settings.server.windable else SystemClock()
-    gateway = Gateway(settings, open_store(settings.store.url, data), clock)
+    gateway = Gateway(settings, open_store(settings.store.url, data), make_clock(settings.server))
     gateway.serve_at(url)
     secured = None
     if certificates:

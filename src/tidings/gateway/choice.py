@@ -53,8 +53,8 @@ def suited(candidates: Sequence[Candidate], to: Destination) -> list[Candidate]:
 
 
 def keeps(sticky: Candidate, best: Sequence[Candidate], to: Destination) -> bool:
-    """Whether a recipient goes on hearing from the sender it is used to, where `best` would suit as well or better:
-    unless that cannot reach it, or is a foreigner and a sender of its own country has come."""
+    """Whether a recipient goes on hearing from the sender it is used to, where `best` would suit as well or
+    better: unless that cannot reach it, or is a foreigner and a sender of its own country has come."""
     if _rank(sticky, to) is None:
         return False
     return _at_home(sticky, to) or not any(_at_home(one, to) for one in best)

@@ -1,4 +1,4 @@
-"""Whom a message is from, as it enters that sender's queue. Called by `submit`, and by `schedule` when it is time."""
+"""Whom a message is from, as it enters that sender's queue. Called by `submit`, and by `schedule` in due time."""
 
 import msgspec
 
@@ -24,8 +24,8 @@ class Origins:
     ) -> Message:
         """The message with its sender: the one it names, or one that its service chooses.
 
-        `change` keeps what is to be remembered of the choice; `confirms` as `Order.confirms`. Raises Problem: 21606
-        where the sender is not the account's, 21611 where its queue is full, 21610 for an opt-out, and as
+        `change` keeps what is to be remembered of the choice; `confirms` as `Order.confirms`. Raises Problem:
+        21606 where the sender is not the account's, 21611 where its queue is full, 21610 for an opt-out, and as
         `Services.choose` does.
         """
         sender, recipient = message.sender, message.recipient

@@ -1,16 +1,16 @@
 """Messages that are to be sent later: kept as `scheduled`, and queued when their time has come.
 
-Called by `submit`, and for cancellations by the web room. The store holds what is scheduled, a window of it is in
-memory, and one alarm rings for what comes next. When a message's time has come its service chooses whom it is from;
-what speaks against it then (an opt-out, a suspended account, no sender) lets it fail. Whether a message is canceled
-or queued first is the ledger's to decide, where both are evidence: the second one finds it gone.
+Called by `submit`, and for cancellations by the web room. The store holds what is scheduled, a window of it is
+in memory, and one alarm rings for what comes next. When a message's time has come its service chooses whom it is
+from; what speaks against it then (an opt-out, a suspended account, no sender) lets it fail. Whether a message is
+canceled or queued first is the ledger's to decide, where both are evidence: the second one finds it gone.
 """
 
 import asyncio
 import logging
 from asyncio import Future
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import msgspec
@@ -123,7 +123,7 @@ class Schedule:
             self._waiting[message.account] -= 1
 
     async def cancel(self, account: str, message_id: str) -> tuple[Message, Standing]:
-        """The message as it then is. Raises Problem: 20404 where there is none, 30409 where it is not scheduled."""
+        """The message as it then is. Raises Problem: 20404 where there is none, 30409 where it is not waiting."""
         found = await self._store.message(account, message_id)
         kept = await self._ledger.find(message_id) if found is not None else None
         if kept is None:

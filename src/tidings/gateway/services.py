@@ -59,8 +59,8 @@ class Services:
     ) -> str:
         """The address to send from; `change` keeps what is to be remembered of the choice.
 
-        Raises Problem: 21704 where the service has no senders, 21703 none that reaches the recipient, 21611 none with
-        room in its queue.
+        Raises Problem: 21704 where the service has no senders, 21703 none that reaches the recipient, 21611 none
+        with room in its queue.
         """
         pool = await self._found(account.id, service.id)
         if not pool.candidates:

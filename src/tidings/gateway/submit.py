@@ -34,7 +34,7 @@ KEY_LIFETIME: Final = 7 * DAY
 
 _CREATED: Final = Evidence(Kind.CREATED, {})
 _LATER: Final = {21610: 21610, 21611: 30001, 21703: 21703, 21704: 21704}
-"""What speaks against an order that was deferred to its service's choice → the error that its message fails with."""
+"""What speaks against an order that was deferred to its service's choice → the error its message fails with."""
 
 
 class Submitted(msgspec.Struct, frozen=True):

@@ -244,7 +244,7 @@ class Store(Protocol):
         ...
 
     async def expired(self, now: int, limit: int) -> list[str]:
-        """Ids of messages that wait in a queue with a validity of their own, which has ended; the first ended first."""
+        """Ids of messages that wait in a queue with a validity of their own which has ended; by when it did."""
         ...
 
     async def next_expiry(self, after: int) -> int | None:
@@ -403,8 +403,8 @@ class Store(Protocol):
         ...
 
     async def drop_resource(self, account: str, id: str) -> bool:
-        """With what has it as its parent, and with its stickies; a member goes with the stickies of its service that
-        name it. Returns whether there was one."""
+        """With what has it as its parent, and with its stickies; a member goes with those of its service that name
+        it. Returns whether there was one."""
         ...
 
     async def sticky(self, service: str, recipient: str) -> str | None:
