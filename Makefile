@@ -9,7 +9,7 @@ PIN    := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3
   --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench lock clean
+.PHONY: help install run test check format docs bench lock clean
 
 help: ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ check: $(VENV)/.installed ## ruff and mypy --strict
 format: $(VENV)/.installed ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed ## write docs/errors.md, which is made from the catalogue of errors
+	$(BIN)/python docs/errors.py
 
 bench: $(VENV)/.installed ## end-to-end speed, ingest latency, memory (needs wrk, which it installs)
 	command -v wrk >/dev/null || { $(ROOT) apt-get update -q && $(ROOT) apt-get install -qy wrk; }

@@ -1,6 +1,16 @@
 import pytest
 
-from tidings.errors import CATALOGUE, Problem, words
+from tidings.errors import CATALOGUE, SECTIONS, Problem, Section, words
+
+
+def test_no_code_has_two_entries() -> None:
+    assert sum(len(section.entries) for section in SECTIONS) == len(CATALOGUE)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
+def test_codes_are_in_order(section: Section) -> None:
+    codes = [entry.code for entry in section.entries]
+    assert codes == sorted(codes)
 
 
 @pytest.mark.parametrize("code", sorted(CATALOGUE))

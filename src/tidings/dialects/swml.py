@@ -78,7 +78,6 @@ _FRAMING: Final = frozenset({"connection", "content-length", "host", "te", "tran
 _REPLY_WORDS: Final[dict[int, str]] = {
     21211: "swml_reply_invalid_to_number",
     21212: "swml_reply_invalid_from_number",
-    21601: "swml_reply_missing_messaging_capability",
     21602: "swml_reply_body_or_media_required",
     21604: "swml_reply_invalid_to_number",
     21606: "swml_reply_invalid_from_number",

@@ -36,13 +36,14 @@ class Expiry:
         self._validity = validity
         self._alarm: Alarm | None = None
         self._look: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         self._alarm_at(self._clock.now())
 
     async def stop(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
+        """What is ending still ends; the rest does so after the next start."""
+        self._stopping = True
         if self._look is not None:
             await asyncio.gather(self._look, return_exceptions=True)
         if self._alarm is not None:
@@ -99,7 +100,7 @@ class Expiry:
     async def _end_own(self) -> None:
         now = self._clock.now()
         try:
-            while ids := await self._store.expired(now, AT_ONCE):
+            while not self._stopping and (ids := await self._store.expired(now, AT_ONCE)):
                 if await self._end_all(ids) < AT_ONCE:
                     break
             following = await self._store.next_expiry(now)
