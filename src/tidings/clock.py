@@ -153,3 +153,8 @@ def micros(at: datetime) -> int:
 def iso(at: int) -> str:
     """`at` as ISO 8601 in UTC with microseconds: 2026-11-21T17:28:16.000123Z."""
     return instant(at).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def zulu(at: int) -> str:
+    """`at` as ISO 8601 in UTC, to the second: 2026-11-21T17:28:16Z."""
+    return instant(at).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,7 +7,6 @@ messages. Numbers are those of the compatibility API, which are mostly Twilio's;
 from typing import Final
 
 from tidings.arranged import Method
-from tidings.clock import instant
 from tidings.lifecycle import Status
 
 COMPAT: Final = "signalwire_compat"
@@ -63,8 +62,3 @@ _WORDS: Final[dict[int, str]] = {
 def error_word(code: int) -> str:
     """What REST and RELAY call the error that a message ended with."""
     return _WORDS.get(code, "unknown_error")
-
-
-def zulu(at: int) -> str:
-    """Microseconds since 1970 as `2026-03-17T22:26:57Z`."""
-    return instant(at).strftime("%Y-%m-%dT%H:%M:%SZ")

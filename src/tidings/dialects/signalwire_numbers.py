@@ -18,8 +18,9 @@ import msgspec
 
 from tidings import phone
 from tidings.arranged import Handler, Handling, Member, Sender, Service
+from tidings.clock import zulu
 from tidings.dialects import signalwire_rest_errors, signalwire_rest_logs
-from tidings.dialects.signalwire import COMPAT, RELAY, zulu
+from tidings.dialects.signalwire import COMPAT, RELAY
 from tidings.dialects.signalwire_members import (
     Reader,
     boolean,

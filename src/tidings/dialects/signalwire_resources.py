@@ -11,7 +11,8 @@ import msgspec
 
 from tidings.answering.effects import Document, Unusable
 from tidings.arranged import Handler, Handling, Sender, SwmlHandler
-from tidings.dialects.signalwire import REST, zulu
+from tidings.clock import zulu
+from tidings.dialects.signalwire import REST
 from tidings.dialects.signalwire_members import Reader, id_of, method, one_of, read, require, text, url
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid
 from tidings.dialects.swml_document import parse

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from tidings import phone
 from tidings.callbacks.url import InvalidUrl, parse_url
-from tidings.dialects.signalwire import MAX_MEDIA, RESOURCE, REST, error_word, zulu
+from tidings.clock import zulu
+from tidings.dialects.signalwire import MAX_MEDIA, RESOURCE, REST, error_word
 from tidings.dialects.signalwire_rest_errors import MAX_VARIABLE, MAX_VARIABLES, RESERVED, Fault, Invalid
 from tidings.errors import words
 from tidings.ids import dashed

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from tidings.clock import DAY, micros
-from tidings.dialects.signalwire import RELAY, RESOURCE, REST, error_word, zulu
+from tidings.clock import DAY, micros, zulu
+from tidings.dialects.signalwire import RELAY, RESOURCE, REST, error_word
 from tidings.dialects.signalwire_compat import message_uri, number
 from tidings.dialects.signalwire_rest import LOGS
 from tidings.dialects.signalwire_rest_errors import Fault, Invalid

@@ -28,7 +28,8 @@ from tidings.answering.effects import (
     Unusable,
 )
 from tidings.callbacks.exchange import METHODS
-from tidings.dialects.signalwire import MAX_MEDIA, zulu
+from tidings.clock import zulu
+from tidings.dialects.signalwire import MAX_MEDIA
 from tidings.dialects.swml_document import (
     Choice,
     GoTo,

@@ -12,11 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from tidings.clock import DAY, SECOND, micros
+from tidings.clock import DAY, SECOND, micros, zulu
 from tidings.dialects import twilio_v1
 from tidings.dialects.listing import Filters, Place
 from tidings.dialects.own import header_pairs, masked
-from tidings.dialects.signalwire import zulu
 from tidings.dialects.twilio import API_VERSION, Params
 from tidings.dialects.twilio_lists import parse_place
 from tidings.errors import Problem, words

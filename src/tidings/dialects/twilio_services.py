@@ -13,9 +13,9 @@ import msgspec
 
 from tidings import phone
 from tidings.arranged import Handler, Handling, Member, Sender, Service
+from tidings.clock import zulu
 from tidings.dialects import numbers, twilio_v1
 from tidings.dialects.numbers import Ignored, Listing, method, url
-from tidings.dialects.signalwire import zulu
 from tidings.dialects.twilio import MAX_VALIDITY, NAME, Params
 from tidings.dialects.twilio_lists import parse_place
 from tidings.errors import Problem
