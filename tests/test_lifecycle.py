@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidings.lifecycle import FINAL, FORWARD, SEGMENTS, Kind, SegmentState, Status, advance, fold
+from tidings.lifecycle import FINAL, FORWARD, SEGMENTS, WHOLE, Kind, SegmentState, Status, advance, fold
 
 W, S, U = SegmentState.WAITING, SegmentState.SUBMITTING, SegmentState.UNCERTAIN
 A, R = SegmentState.ACCEPTED, SegmentState.REFUSED
@@ -238,3 +238,24 @@ def test_every_state_but_waiting_can_be_reached_and_fold_reads_each() -> None:
     for state, status in expected.items():
         for before in Status:
             assert fold(before, [state]) is (status if status in FORWARD[before] else before)
+
+
+# --- messages without segments of their own
+@pytest.mark.parametrize(("before", "kind"), list(WHOLE))
+def test_a_message_without_segments_only_moves_forward(before: Status, kind: Kind) -> None:
+    assert WHOLE[before, kind] in FORWARD[before]
+
+
+@pytest.mark.parametrize("status", FINAL)
+def test_what_has_ended_is_moved_by_nothing(status: Status) -> None:
+    assert not [kind for kind in Kind if (status, kind) in WHOLE]
+
+
+@pytest.mark.parametrize("begins", [Status.ACCEPTED, Status.SCHEDULED])
+def test_what_waits_for_its_sender_is_queued_or_fails(begins: Status) -> None:
+    assert WHOLE[begins, Kind.QUEUED] is Status.QUEUED
+    assert WHOLE[begins, Kind.REFUSED] is Status.FAILED
+
+
+def test_only_what_is_scheduled_can_be_canceled() -> None:
+    assert [before for before, kind in WHOLE if kind is Kind.CANCELED] == [Status.SCHEDULED]
