@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from bench import backlog, callbacks, compare, end_to_end, micro, transport
+from bench import backlog, callbacks, compare, end_to_end, fairness, micro, transport
 from bench.end_to_end import Plan
 from bench.processes import BenchmarkError
 
@@ -65,6 +65,17 @@ def callbacks_command(owed: int, hosts: int, hanging: int, turns: int, seconds: 
 def backlog_command(messages: int, seconds: int) -> None:
     """Memory with a backlog that waits for a carrier that is down, and how fast it drains."""
     sys.exit(not backlog.run(messages=messages, seconds=seconds))
+
+
+@main.command("fairness")
+@click.option("--backlog", default=500_000, show_default=True, help="Messages of another account that wait.")
+@click.option("--turns", default=2, show_default=True, help="Runs with the backlog, and without it.")
+@click.option("--seconds", default=10, show_default=True, help="How long messages are sent beside it.")
+@click.option("--rate", default=20.0, show_default=True, help="Messages a second that are sent beside it.")
+@click.option("--throughput", default=500.0, show_default=True, help="Segments a second that the carrier takes.")
+def fairness_command(backlog: int, turns: int, seconds: int, rate: float, throughput: float) -> None:
+    """How long one account's messages take to the carrier, beside a backlog of another account."""
+    sys.exit(not fairness.run(fairness.Plan(backlog, turns, seconds, rate, throughput)))
 
 
 @main.command("micro")

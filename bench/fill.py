@@ -1,6 +1,6 @@
 """Stores that are filled before a gateway starts on them: with what its own rooms would have kept by then.
 
-`backlog` and `callbacks` use it.
+`backlog`, `callbacks` and `fairness` use it.
 """
 
 import asyncio
@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench.rig import ACCOUNT, CARRIER, SENDERS, TOKEN, recipient
+import msgspec
+
+from bench.rig import ACCOUNT, CARRIER, OTHER, OTHERS, SENDERS, TOKEN, recipient
 from tidings import text
 from tidings.arranged import Sender
 from tidings.clock import SystemClock
@@ -28,16 +30,17 @@ Add = Callable[[Change, int, random.Random], None]
 
 
 def fill(path: Path, messages: int, add: Add) -> None:
-    """Make a store with the benchmark's account, its senders and so many messages."""
+    """Make a store with the benchmark's accounts, their senders and so many messages."""
     asyncio.run(_fill(path, messages, add))
 
 
 async def _fill(path: Path, messages: int, add: Add) -> None:
     store: Store = SqliteStore(path)
     await store.open()
-    await store.put_account(Account(ACCOUNT, "benchmark", TOKEN, SystemClock().now()))
-    for sender in SENDERS:
-        await store.put_sender(Sender(sender, ACCOUNT))
+    for account, senders in ((ACCOUNT, SENDERS), (OTHER, OTHERS)):
+        await store.put_account(Account(account, "benchmark", TOKEN, SystemClock().now()))
+        for sender in senders:
+            await store.put_sender(Sender(sender, account))
     draw = random.Random(2)
     for first in range(0, messages, BATCH):
         behind = min(first + BATCH, messages)
@@ -50,9 +53,14 @@ async def _fill(path: Path, messages: int, add: Add) -> None:
     await store.close()
 
 
-def add_queued(change: Change, callback_url: str, draw: random.Random) -> None:
-    """A message as `gateway.submit` keeps it: with its first event, waiting for the carrier."""
+def add_queued(change: Change, callback_url: str, draw: random.Random, *, other: bool = False) -> None:
+    """A message as `gateway.submit` keeps it: with its first event, waiting for the carrier.
+
+    `other`: it is of the other account.
+    """
     asked = _message(callback_url, draw)
+    if other:
+        asked = msgspec.structs.replace(asked, account=OTHER, sender=draw.choice(OTHERS))
     now = asked.created_at
     change.messages.append(asked)
     change.standings.append(Standing(asked.id, Status.QUEUED, 1, now, carrier=CARRIER, due_at=now))
@@ -93,4 +101,6 @@ def _message(callback_url: str, draw: random.Random) -> Message:
 
 
 def _created(asked: Message) -> Event:
-    return Event(asked.id, 1, ACCOUNT, asked.created_at, Kind.CREATED, Status.QUEUED, True, True, 0, None, {})
+    return Event(
+        asked.id, 1, asked.account, asked.created_at, Kind.CREATED, Status.QUEUED, True, True, 0, None, {}
+    )

@@ -1,7 +1,7 @@
 """The benchmark's set-up: application, gateway and carrier as processes of their own, around one directory.
 
-`end_to_end`, `backlog` and `callbacks` use it. The directory lies beside the results, on a real disk: a tmpfs has
-no fsync.
+`end_to_end`, `backlog`, `callbacks` and `fairness` use it. The directory lies beside the results, on a real disk:
+a tmpfs has no fsync.
 """
 
 import base64
@@ -31,6 +31,9 @@ RESULTS: Final = ROOT / "bench" / "results"
 ACCOUNT: Final = "be" * 16
 TOKEN: Final = "benchmark"
 SENDERS: Final = tuple(f"+1555223000{last}" for last in range(8))
+OTHER: Final = "ce" * 16
+"""Another account, whose messages wait in the store from the beginning, where there are any."""
+OTHERS: Final = tuple(f"+1555224000{last}" for last in range(8))
 CARRIER: Final = "main"
 AUTHORIZATION: Final = "Basic " + base64.b64encode(f"AC{ACCOUNT}:{TOKEN}".encode()).decode()
 
@@ -54,8 +57,9 @@ class Kept(msgspec.Struct, frozen=True):
 class Rig:
     """A context manager; on leaving it, every process has ended and the directory is gone."""
 
-    def __init__(self, window: int, *, own_process: bool | None = None) -> None:
-        """`window`: unanswered submissions at the carrier; `own_process`: the setting, None for its default."""
+    def __init__(self, window: int, *, own_process: bool | None = None, throughput: float = 0.0) -> None:
+        """`window`: unanswered submissions at the carrier; `throughput`: segments a second that it agrees to, 0:
+        as many as it can; `own_process`: the setting, None for its default."""
         RESULTS.mkdir(exist_ok=True)
         with ExitStack() as self._exits:
             self.directory = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS))
@@ -63,7 +67,7 @@ class Rig:
             self.sink = self._begin("sink")
             self.smsc_port = free_port()
             self.settings = self.directory / "tidings.toml"
-            self.settings.write_text(_settings(self.smsc_port, window, own_process), "utf-8")
+            self.settings.write_text(_settings(self.smsc_port, window, own_process, throughput), "utf-8")
             self.forms = self.directory / "forms"
             self.forms.write_text("\n".join(_forms(self.callback_url)) + "\n", "ascii")
             self._exits = self._exits.pop_all()
@@ -177,7 +181,7 @@ def free_port() -> int:
         return port
 
 
-def _settings(smsc_port: int, window: int, own_process: bool | None) -> str:
+def _settings(smsc_port: int, window: int, own_process: bool | None, throughput: float) -> str:
     where = "" if own_process is None else f"own_process = {json.dumps(own_process)}\n"
     # JSON's lists and strings are TOML's as well.
     return f"""\
@@ -197,6 +201,7 @@ port = {smsc_port}
 system_id = "bench"
 profile = "simulator"
 window = {window}
+throughput = {throughput}
 reconnect_max = 1
 
 [[route]]

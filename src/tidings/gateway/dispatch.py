@@ -46,7 +46,7 @@ class DispatchSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query_after: int = 3600
     """Seconds after which a carrier that answers query_sm is asked about a segment without a receipt; 0: never."""
     window: int = 5000
-    """Messages held in memory for each carrier."""
+    """Messages held in memory for each carrier; of each sender that waits for it, a few in any case."""
     failover_after: float = 10.0
     """Seconds a carrier may be without a bind before its messages go to the next one on their route."""
     media_retry: float = 30.0
@@ -105,7 +105,7 @@ class Dispatcher:
             self._lanes[carrier].look_again(account, sender)
         for lane in self._lanes.values():
             lane.start()
-        await self._expiry.start()
+        self._expiry.start()
 
     async def stop(self) -> None:
         """Hand nothing new over, and wait for the answers to what has been. Carriers must still be up."""

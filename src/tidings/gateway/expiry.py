@@ -38,7 +38,8 @@ class Expiry:
         self._look: asyncio.Task[None] | None = None
         self._stopping = False
 
-    async def start(self) -> None:
+    def start(self) -> None:
+        """End what has ended meanwhile, and from now on what ends."""
         self._alarm_at(self._clock.now())
 
     async def stop(self) -> None:

@@ -23,7 +23,7 @@ Rate = Annotated[float, Meta(ge=0)]
 
 class QueueSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rates are segments a second for each sender; 0: as fast as its carrier takes them. A media message counts as
-    one segment. Twilio's figures are in docs/queues.md."""
+    one segment. Twilio's figures are in docs/sending.md."""
 
     long_code: Rate = 0
     """Of a number, to its own country."""

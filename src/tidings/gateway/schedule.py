@@ -23,7 +23,7 @@ from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.origin import Origins
 from tidings.gateway.permission import Permission
 from tidings.gateway.queue import Work
-from tidings.gateway.rates import HEAD_START, Rates
+from tidings.gateway.rates import Rates
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Routes
 from tidings.lifecycle import Kind, Status
@@ -188,8 +188,7 @@ class Schedule:
             await self._ledger.record(kept, refused)
             return
         kept.standing.carrier = self._routes.first(kept.message.recipient, kept.message.channel)
-        if self._rates.is_first(kept.message.extras.get("intent", "")):
-            kept.standing.due_at = kept.message.ready_at - HEAD_START
+        kept.standing.due_at = self._rates.place(kept.message)
         queued = Evidence(Kind.QUEUED, {"sender": sender})
         await self._ledger.queue(kept, sender, queued, change)
         self._offer(kept)

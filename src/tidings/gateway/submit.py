@@ -17,7 +17,7 @@ from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.origin import Origins
-from tidings.gateway.rates import HEAD_START, Rates
+from tidings.gateway.rates import Rates
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes, price
 from tidings.gateway.schedule import Schedule
@@ -200,8 +200,7 @@ class Submitter:
     ) -> Submitted:
         begins = Status.ACCEPTED if order.deferred else Status.QUEUED
         now = message.created_at
-        due_at = now - HEAD_START if self._rates.is_first(message.extras.get("intent", "")) else now
-        standing = Standing(message.id, begins, 0, now, carrier=carrier, due_at=due_at)
+        standing = Standing(message.id, begins, 0, now, carrier=carrier, due_at=self._rates.place(message))
         begun = Submitted(message, msgspec.structs.replace(standing, events=1), repeated=False)
         then: list[Evidence] = []
         try:

@@ -88,8 +88,12 @@ class Window(Generic[T]):
         self._overtaking = overtaking
         self._read_to: tuple[int, str] | None = None
         """Where the last load ended that left something outside: what comes before it is held."""
-        self._news = asyncio.Event()
-        self._wake = self._news.set if wake is None else wake
+        self._news: asyncio.Event | None = None
+        """For a worker that waits in `take`. An event is half of what an empty window takes of memory."""
+        if wake is None:
+            self._news = asyncio.Event()
+            wake = self._news.set
+        self._wake = wake
         self._alarm: Alarm | None = None
 
     @property
@@ -197,6 +201,7 @@ class Window(Generic[T]):
             if self.unread:
                 await self.read()
             else:
+                assert self._news is not None, "whoever is woken does not wait here"
                 self._news.clear()
                 await self._news.wait()
         return heapq.heappop(self._ready)[1]
