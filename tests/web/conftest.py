@@ -103,6 +103,8 @@ class Server:
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
         self._listening = socket.create_server(("127.0.0.1", 0))
+        # uvicorn writes an answer in two pieces, and asyncio sets TCP_NODELAY only where the protocol was named.
+        self._listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
         self._loop = asyncio.new_event_loop()
         config = uvicorn.Config(self._answer, interface="asgi3", lifespan="off", log_config=None, access_log=False)

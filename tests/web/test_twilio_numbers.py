@@ -1,14 +1,11 @@
 """Twilio's numbers, short codes and applications, asked by Twilio's own client and by a plain one, whose answers
 are held against Twilio's description."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 from twilio.base.exceptions import TwilioRestException
 
 from tidings.arranged import Application, Handler, Handling, Member, Sender, Service
@@ -17,8 +14,10 @@ from tidings.model import Account
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
+    from tests.web.twilio_description import body_of
+else:
+    from twilio_description import body_of
 
-SHAPES = json.loads((Path(__file__).parents[1] / "data" / "twilio_numbers.json").read_text())["$defs"]
 ACCOUNT, TOKEN, OTHER = "0a" * 16, "token of the first", "0b" * 16
 TEST = Account("0d" * 16, "test", "token of the test", 0, test=True)
 MINE, ALSO_MINE, STILL_MINE, ELSEWHERE = "+15005550006", "+15005550007", "+15005550008", "+15005550009"
@@ -32,18 +31,6 @@ HOOK, SPARE = "https://app.example.com/sms", "https://app.example.com/spare"
 NOBODYS = "0e" * 16
 
 
-def shaped(shape: str, answer: httpx.Response) -> Any:
-    """The body, held against Twilio's description: all of its properties, and no others."""
-    body = answer.json()
-    schema = {"$ref": f"#/$defs/{shape}", "$defs": SHAPES}
-    Draft202012Validator(schema, format_checker=FormatChecker()).validate(body)
-    assert body.keys() == SHAPES[shape]["properties"].keys()
-    for records in (value for value in body.values() if isinstance(value, list)):
-        of_one = SHAPES[shape]["properties"][shape]["items"]["$ref"].rpartition("/")[2]
-        assert all(record.keys() == SHAPES[of_one]["properties"].keys() for record in records)
-    return body
-
-
 def refused(answer: httpx.Response) -> tuple[int, int]:
     """Status and code."""
     body = answer.json()
@@ -51,16 +38,16 @@ def refused(answer: httpx.Response) -> tuple[int, int]:
     return answer.status_code, body["code"]
 
 
-def get(site: "Site", shape: str, path: str, **query: str) -> Any:
+def get(site: "Site", path: str, **query: str) -> Any:
     answer = site.http().get(path, params=query or None)
     assert answer.status_code == 200, answer.text
-    return shaped(shape, answer)
+    return body_of(answer)
 
 
-def post(site: "Site", shape: str, path: str, status: int = 200, **given: str) -> Any:
+def post(site: "Site", path: str, status: int = 200, **given: str) -> Any:
     answer = site.http().post(path, data=given)
     assert answer.status_code == status, answer.text
-    return shaped(shape, answer)
+    return body_of(answer)
 
 
 def sender(site: "Site", address: str = MINE) -> Sender:
@@ -79,7 +66,7 @@ def handled(site: "Site", handling: Handling, address: str = MINE) -> None:
 
 
 def application(site: "Site", **given: str) -> Any:
-    return post(site, "application", f"{APPLICATIONS}.json", 201, **given)
+    return post(site, f"{APPLICATIONS}.json", 201, **given)
 
 
 def has_code(site: "Site", **changes: Any) -> str:
@@ -91,7 +78,7 @@ def has_code(site: "Site", **changes: Any) -> str:
 # --- numbers
 def test_the_account_sees_its_numbers_alone(site: "Site") -> None:
     has_code(site)
-    page = get(site, "incoming_phone_numbers", f"{NUMBERS}.json")
+    page = get(site, f"{NUMBERS}.json")
     shown = {number["phone_number"] for number in page["incoming_phone_numbers"]}
     assert shown == {MINE, ALSO_MINE, STILL_MINE}
     for id_ in (sender(site, ELSEWHERE).id, sender(site, CODE).id, NOBODYS):
@@ -100,7 +87,7 @@ def test_the_account_sees_its_numbers_alone(site: "Site") -> None:
 
 
 def test_a_number_shows_what_it_can_do(site: "Site") -> None:
-    number = get(site, "incoming_phone_number", path_of(site))
+    number = get(site, path_of(site))
     assert number["capabilities"] == {"voice": False, "sms": True, "mms": True, "fax": False}
     assert (number["friendly_name"], number["type"], number["origin"]) == ("(500) 555-0006", "local", "hosted")
     assert (number["sms_url"], number["sms_method"], number["sms_application_sid"]) == (None, "POST", None)
@@ -140,13 +127,13 @@ def test_the_official_client_manages_numbers_of_each_type(site: "Site") -> None:
 
 def test_a_number_of_no_country_is_shown_all_the_same(site: "Site") -> None:
     site.run(site.put_sender(Sender("+99912345678", ACCOUNT)))
-    number = get(site, "incoming_phone_number", path_of(site, "+99912345678"))
+    number = get(site, path_of(site, "+99912345678"))
     assert (number["friendly_name"], number["type"]) == ("+99912345678", "local")
-    assert len(get(site, "incoming_phone_numbers", f"{NUMBERS}/Local.json")["incoming_phone_numbers"]) == 4
+    assert len(get(site, f"{NUMBERS}/Local.json")["incoming_phone_numbers"]) == 4
 
 
 def test_numbers_are_found_by_whose_they_were(site: "Site") -> None:
-    post(site, "incoming_phone_number", f"{NUMBERS}.json", 201, PhoneNumber=FREE)
+    post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)
     numbers = site.client().incoming_phone_numbers
     assert [number.phone_number for number in numbers.list(origin="twilio")] == [FREE]
     assert len(numbers.list(origin="hosted")) == 3
@@ -178,10 +165,10 @@ def test_numbers_are_found_by_a_part_of_them(site: "Site", pattern: str, found: 
 def test_pages_hold_their_filters_and_show_everything_once(site: "Site") -> None:
     for place in range(5):
         site.clock.time += 1_000_000
-        post(site, "incoming_phone_number", f"{NUMBERS}.json", 201, PhoneNumber=f"+1310338670{place}")
+        post(site, f"{NUMBERS}.json", 201, PhoneNumber=f"+1310338670{place}")
     path, seen, pages = f"{NUMBERS}.json?PageSize=2&PhoneNumber=310338", [], []
     while path:
-        page = get(site, "incoming_phone_numbers", path)
+        page = get(site, path)
         seen += [number["phone_number"][-1] for number in page["incoming_phone_numbers"]]
         pages.append((page["page"], page["start"], page["end"]))
         path = page["next_page_uri"]
@@ -218,7 +205,7 @@ def test_parameters_of_calls_have_no_effect_and_are_named(site: "Site") -> None:
     given = {"VoiceUrl": HOOK, "StatusCallback": HOOK, "PhoneNumber": FREE, "SmsUrl": HOOK}
     answer = site.http().post(path_of(site), data=given)
     assert answer.headers["tidings-ignored-parameters"] == "VoiceUrl, StatusCallback, PhoneNumber"
-    number = shaped("incoming_phone_number", answer)
+    number = body_of(answer)
     assert (number["voice_url"], number["status_callback"], number["phone_number"]) == (None, None, MINE)
     listed = site.http().get(f"{NUMBERS}.json", params={"TrunkSid": "TK1", "Beta": "true"})
     assert listed.headers["tidings-ignored-parameters"] == "TrunkSid"
@@ -281,7 +268,7 @@ def test_numbers_are_the_operators_where_nobody_may_claim_them(site: "Site") -> 
 
 
 def test_a_number_that_is_given_up_leaves_its_service(site: "Site") -> None:
-    number = post(site, "incoming_phone_number", f"{NUMBERS}.json", 201, PhoneNumber=FREE)
+    number = post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)
     for resource in (Service("01" * 16, ACCOUNT, 0, 0), Member("02" * 16, ACCOUNT, 0, 0, "01" * 16, FREE)):
         site.run(site.store.put_resource(resource))
     assert site.run(site.services.of(ACCOUNT, FREE)) is not None
@@ -295,12 +282,12 @@ def test_what_one_api_says_of_a_number_the_other_shows(site: "Site") -> None:
     compat = f"{COMPAT}/IncomingPhoneNumbers/{dashed(sender(site).id)}"
     site.http().post(compat, data={"SmsUrl": HOOK, "FriendlyName": "Desk"}).raise_for_status()
     assert sender(site).handling.dialect == "signalwire_compat"
-    number = get(site, "incoming_phone_number", path_of(site))
+    number = get(site, path_of(site))
     assert (number["sms_url"], number["friendly_name"]) == (HOOK, "Desk")
     # Whoever answers is asked as before, until somebody says who answers.
-    post(site, "incoming_phone_number", path_of(site), SmsMethod="GET")
+    post(site, path_of(site), SmsMethod="GET")
     assert sender(site).handling == Handling(Handler.MARKUP, "signalwire_compat", url=HOOK, method="GET")
-    post(site, "incoming_phone_number", path_of(site), SmsUrl=SPARE)
+    post(site, path_of(site), SmsUrl=SPARE)
     assert sender(site).handling.dialect == "twilio"
     assert site.http().get(compat).json()["sms_url"] == SPARE
 
@@ -308,7 +295,7 @@ def test_what_one_api_says_of_a_number_the_other_shows(site: "Site") -> None:
 def test_a_number_that_is_taken_in_one_api_can_be_given_up_in_the_other(site: "Site") -> None:
     taken = site.http().post(f"{COMPAT}/IncomingPhoneNumbers", data={"PhoneNumber": FREE}).json()
     assert site.http().delete(f"{NUMBERS}/PN{taken['sid'].replace('-', '')}.json").status_code == 204
-    sid = post(site, "incoming_phone_number", f"{NUMBERS}.json", 201, PhoneNumber=FREE)["sid"]
+    sid = post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)["sid"]
     assert site.http().delete(f"{COMPAT}/IncomingPhoneNumbers/{dashed(sid[2:])}").status_code == 204
 
 
@@ -321,12 +308,12 @@ FOREIGN = [
 @pytest.mark.parametrize("foreign", FOREIGN)
 def test_what_only_signalwire_knows_stays_until_a_url_is_set(site: "Site", foreign: Handling) -> None:
     handled(site, foreign)
-    assert get(site, "incoming_phone_number", path_of(site))["sms_url"] is None
+    assert get(site, path_of(site))["sms_url"] is None
     answer = site.http().post(path_of(site), data={"SmsMethod": "GET", "SmsUrl": "", "FriendlyName": "Desk"})
     assert answer.headers["tidings-ignored-parameters"] == "SmsMethod"
-    assert shaped("incoming_phone_number", answer)["sms_method"] == "POST"
+    assert body_of(answer)["sms_method"] == "POST"
     assert (sender(site).handling, sender(site).name) == (foreign, "Desk")
-    assert post(site, "incoming_phone_number", path_of(site), SmsUrl=SPARE)["sms_url"] == SPARE
+    assert post(site, path_of(site), SmsUrl=SPARE)["sms_url"] == SPARE
     assert sender(site).handling == Handling(Handler.MARKUP, "twilio", url=SPARE)
 
 
@@ -344,10 +331,10 @@ def test_the_official_client_manages_short_codes(site: "Site") -> None:
 
 def test_short_codes_have_the_shape_that_twilio_describes(site: "Site") -> None:
     path = has_code(site)
-    page = get(site, "short_codes", f"{CODES}.json")
-    assert page["short_codes"] == [get(site, "short_code", path)]
+    page = get(site, f"{CODES}.json")
+    assert page["short_codes"] == [get(site, path)]
     assert page["short_codes"][0]["uri"] == path
-    assert post(site, "short_code", path, SmsUrl=HOOK)["sms_url"] == HOOK
+    assert post(site, path, SmsUrl=HOOK)["sms_url"] == HOOK
 
 
 def test_short_codes_are_the_operators(site: "Site") -> None:
@@ -377,12 +364,12 @@ def test_the_official_client_manages_applications(site: "Site") -> None:
 def test_applications_have_the_shape_that_twilio_describes(site: "Site") -> None:
     first, second = application(site), application(site, FriendlyName="Shop", SmsUrl=HOOK)
     assert (first["friendly_name"], second["friendly_name"]) == (None, "Shop")
-    page = get(site, "applications", f"{APPLICATIONS}.json", PageSize="1")
+    page = get(site, f"{APPLICATIONS}.json", PageSize="1")
     assert page["applications"] == [second]
-    rest = get(site, "applications", page["next_page_uri"])
+    rest = get(site, page["next_page_uri"])
     assert (rest["applications"], rest["next_page_uri"]) == ([first], None)
-    assert get(site, "application", first["uri"]) == first
-    assert post(site, "application", first["uri"], FriendlyName="Kiosk")["friendly_name"] == "Kiosk"
+    assert get(site, first["uri"]) == first
+    assert post(site, first["uri"], FriendlyName="Kiosk")["friendly_name"] == "Kiosk"
 
 
 def test_an_application_is_one_in_both_apis(site: "Site") -> None:
@@ -390,7 +377,7 @@ def test_an_application_is_one_in_both_apis(site: "Site") -> None:
     compat = f"{COMPAT}/Applications/{dashed(made['sid'][2:])}"
     # The other API wants names of new ones; this one has none, and can be changed there all the same.
     site.http().post(compat, data={"SmsStatusCallback": SPARE}).raise_for_status()
-    shown = get(site, "application", made["uri"])
+    shown = get(site, made["uri"])
     assert (shown["sms_url"], shown["message_status_callback"]) == (HOOK, SPARE)
     assert site.http().delete(compat).status_code == 204
     assert refused(site.http().get(made["uri"])) == (404, 20404)
@@ -398,7 +385,7 @@ def test_an_application_is_one_in_both_apis(site: "Site") -> None:
 
 def test_a_number_is_answered_by_an_application_until_it_is_deleted(site: "Site") -> None:
     made = application(site, SmsUrl=HOOK)
-    number = post(site, "incoming_phone_number", path_of(site), SmsApplicationSid=made["sid"], SmsUrl=SPARE)
+    number = post(site, path_of(site), SmsApplicationSid=made["sid"], SmsUrl=SPARE)
     assert (number["sms_application_sid"], number["sms_url"]) == (made["sid"], SPARE)
     assert sender(site).handling.handler is Handler.APPLICATION
     answer = site.http().delete(made["uri"])
@@ -424,7 +411,7 @@ def test_what_no_application_can_be_is_refused(site: "Site") -> None:
         for path in (f"{APPLICATIONS}.json", made["uri"]):
             assert refused(site.http().post(path, data=given)) == (400, code)
     assert site.run(site.store.resources(Application, ACCOUNT)) != []
-    assert get(site, "application", made["uri"]) == made
+    assert get(site, made["uri"]) == made
     for method in ("GET", "POST", "DELETE"):
         assert refused(site.http().request(method, f"{APPLICATIONS}/AP{NOBODYS}.json")) == (404, 20404)
 
@@ -452,7 +439,7 @@ def test_test_credentials_take_the_magic_number_and_nothing_is_kept(site: "Site"
     with site.http(TEST) as http:
         root = f"/2010-04-01/Accounts/AC{TEST.id}"
         given = {"PhoneNumber": "+15005550006", "SmsUrl": HOOK, "FriendlyName": "Rehearsed"}
-        number = shaped("incoming_phone_number", http.post(f"{root}/IncomingPhoneNumbers.json", data=given))
+        number = body_of(http.post(f"{root}/IncomingPhoneNumbers.json", data=given))
         assert (number["sms_url"], number["friendly_name"]) == (HOOK, "Rehearsed")
         for wanted, code in (("+15005550000", 21422), ("+15005550001", 21421), (FREE, 21422)):
             answer = http.post(f"{root}/IncomingPhoneNumbers.json", data={"PhoneNumber": wanted})
