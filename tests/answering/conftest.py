@@ -1,29 +1,13 @@
 """A number that somebody answers: the gateway, centre and clock of `tests/gateway`, and a desk beside them."""
 
-import importlib.util
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.answering.desk import Desk, Line
+from tests.gateway.conftest import Bench, bench
 from tidings.callbacks import breaker, delivery
 from tidings.clock import SECOND
-
-GATEWAY = Path(__file__).parent.with_name("gateway")
-
-if TYPE_CHECKING:
-    from tests.answering.desk import Desk, Line
-    from tests.gateway.conftest import Bench, bench
-else:
-    # Tested alone, this room does not find that one's modules; and the conftest there has the name of this one.
-    sys.path.append(str(GATEWAY))
-    spec = importlib.util.spec_from_file_location("gateway_bench", GATEWAY / "conftest.py")
-    gateway_bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(gateway_bench)
-    bench = gateway_bench.bench
-    from desk import Desk, Line
 
 __all__ = ["bench"]
 
@@ -44,6 +28,6 @@ async def desk() -> AsyncIterator["Desk"]:
 
 
 @pytest.fixture
-async def line(bench: "Bench", desk: "Desk") -> "Line":
+async def line(bench: Bench, desk: Desk) -> Line:
     centre, site = await bench.pair()
     return Line(bench, desk, centre, site)

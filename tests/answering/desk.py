@@ -14,6 +14,8 @@ import msgspec
 from signalwire.core.security.webhook_validator import validate_webhook_signature
 from twilio.request_validator import RequestValidator
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT
+from tests.gateway.centre import Centre
 from tidings.arranged import Handler, Handling, Sender
 from tidings.carriers.base import InboundMedia, Part
 from tidings.carriers.smpp.pdu import ShortMessage
@@ -21,11 +23,7 @@ from tidings.model import Attempt, Callback, CallbackState, Direction, Message, 
 from tidings.store.base import MessageFilter
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT
-    from tests.gateway.centre import Centre
     from tests.gateway.conftest import Bench, Site
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT
 
 TWILIO, COMPAT, REST = "twilio", "signalwire_compat", "signalwire_rest"
 DIALECTS: Final = [TWILIO, COMPAT, REST]
@@ -182,7 +180,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
 class Line:
     """A number of ours, the handset at the other end, and what the gateway keeps of both."""
 
-    def __init__(self, bench: "Bench", desk: Desk, centre: "Centre", site: "Site") -> None:
+    def __init__(self, bench: "Bench", desk: Desk, centre: Centre, site: "Site") -> None:
         self.bench = bench
         self.desk = desk
         self.centre = centre

@@ -7,6 +7,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tests.answering.desk import (
+    COMPAT,
+    DIALECTS,
+    FORM,
+    REST,
+    TWILIO,
+    Answer,
+    Asked,
+    Desk,
+    Line,
+    says,
+    steps,
+    swml,
+    twiml,
+)
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN
 from tidings.arranged import Application, Handler, Handling
 from tidings.carriers.base import Part
 from tidings.clock import DAY
@@ -14,38 +30,7 @@ from tidings.ids import dashed, sid
 from tidings.model import CallbackState, Direction, Target
 
 if TYPE_CHECKING:
-    from tests.answering.desk import (
-        COMPAT,
-        DIALECTS,
-        FORM,
-        REST,
-        TWILIO,
-        Answer,
-        Asked,
-        Desk,
-        Line,
-        says,
-        steps,
-        swml,
-        twiml,
-    )
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN
     from tests.gateway.conftest import Bench
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER, TOKEN
-    from desk import (
-        COMPAT,
-        DIALECTS,
-        FORM,
-        REST,
-        TWILIO,
-        Answer,
-        Line,
-        says,
-        steps,
-        swml,
-        twiml,
-    )
 
 DATA = Path(__file__).parents[1] / "data" / "signalwire"
 
@@ -64,7 +49,7 @@ MARKUP = [TWILIO, COMPAT]
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("dialect", MARKUP)
 async def test_markup_is_asked_for_with_parameters_that_the_vendor_s_validator_takes(
-    line: "Line", desk: "Desk", dialect: str, method: str
+    line: Line, desk: Desk, dialect: str, method: str
 ) -> None:
     await line.answered_by(dialect, desk.put("/sms?n=1", twiml("")), method=method)
     message = await line.hears("Grüße & more=+1")
@@ -90,7 +75,7 @@ async def test_markup_is_asked_for_with_parameters_that_the_vendor_s_validator_t
     assert not asked.signed(dialect, "another key")
 
 
-async def test_swml_is_asked_for_with_the_json_of_the_specification(line: "Line", desk: "Desk") -> None:
+async def test_swml_is_asked_for_with_the_json_of_the_specification(line: Line, desk: Desk) -> None:
     await line.answered_by(REST, desk.put("/swml", swml({"receive": {}})))
     message = await line.hears("Grüße")
     await line.settled(message)
@@ -106,7 +91,7 @@ async def test_swml_is_asked_for_with_the_json_of_the_specification(line: "Line"
     assert not asked.signed(REST, "another key")
 
 
-async def test_swml_by_get_has_no_body_and_is_signed_all_the_same(line: "Line", desk: "Desk") -> None:
+async def test_swml_by_get_has_no_body_and_is_signed_all_the_same(line: Line, desk: Desk) -> None:
     await line.answered_by(REST, desk.put("/swml", swml({"reply": "hi"})), method="GET")
     await line.settled(await line.hears())
     (asked,) = desk.asked
@@ -117,7 +102,7 @@ async def test_swml_by_get_has_no_body_and_is_signed_all_the_same(line: "Line", 
 
 @pytest.mark.parametrize("dialect", [COMPAT, REST])
 async def test_signalwire_s_requests_are_signed_with_the_signing_key_where_there_is_one(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     await line.account(signing_key="PSK_1234567890")
     await line.answered_by(dialect, desk.put("/in", says(dialect, "hi")))
@@ -128,12 +113,12 @@ async def test_signalwire_s_requests_are_signed_with_the_signing_key_where_there
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_an_application_that_knows_the_token_from_before_is_asked_with_that_one(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     until = line.site.gateway.clock.now() + DAY
     await line.account(auth_token="the new one", previous_token=TOKEN, previous_until=until)
 
-    def guarded(asked: "Asked") -> Answer:
+    def guarded(asked: Asked) -> Answer:
         return says(dialect, "hi") if asked.signed(dialect, TOKEN) else Answer(403)
 
     await line.answered_by(dialect, desk.put("/in", guarded))
@@ -145,7 +130,7 @@ async def test_an_application_that_knows_the_token_from_before_is_asked_with_tha
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_media_are_told_as_links_that_lead_here(line: "Line", desk: "Desk", dialect: str) -> None:
+async def test_media_are_told_as_links_that_lead_here(line: Line, desk: Desk, dialect: str) -> None:
     await line.answered_by(dialect, desk.put("/in", says(dialect, "nice")))
     picture, sound = Part("image/jpeg", b"\xff\xd8\xff", "a.jpg"), Part("audio/amr", b"#!AMR", "b.amr")
     message = await line.sees(picture, sound)
@@ -176,7 +161,7 @@ async def test_media_are_told_as_links_that_lead_here(line: "Line", desk: "Desk"
 
 # --- the reply
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_a_reply_goes_from_the_number_to_whoever_wrote(line: "Line", desk: "Desk", dialect: str) -> None:
+async def test_a_reply_goes_from_the_number_to_whoever_wrote(line: Line, desk: Desk, dialect: str) -> None:
     await line.answered_by(dialect, desk.put("/in", says(dialect, "Hello, you")))
     callback = await line.settled(await line.hears())
     assert (callback.attempts, callback.response, callback.error) == (1, 200, None)
@@ -190,7 +175,7 @@ async def test_a_reply_goes_from_the_number_to_whoever_wrote(line: "Line", desk:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_several_replies_go_out_in_their_order(line: "Line", desk: "Desk", dialect: str) -> None:
+async def test_several_replies_go_out_in_their_order(line: Line, desk: Desk, dialect: str) -> None:
     words = [f"number {count}" for count in range(1, 6)]
     answer = (
         steps(*({"reply": word} for word in words))
@@ -205,9 +190,7 @@ async def test_several_replies_go_out_in_their_order(line: "Line", desk: "Desk",
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_the_status_of_a_reply_is_told_in_its_dialect_s_form(
-    line: "Line", desk: "Desk", dialect: str
-) -> None:
+async def test_the_status_of_a_reply_is_told_in_its_dialect_s_form(line: Line, desk: Desk, dialect: str) -> None:
     desk.put("/status", Answer(204, ""))
     answer = (
         swml({"reply": {"body": "hi", "status_url": desk.base + "/status"}})
@@ -235,7 +218,7 @@ async def test_the_status_of_a_reply_is_told_in_its_dialect_s_form(
 
 
 @pytest.mark.parametrize("dialect", MARKUP)
-async def test_a_redirect_is_asked_for_wherever_it_leads(line: "Line", desk: "Desk", dialect: str) -> None:
+async def test_a_redirect_is_asked_for_wherever_it_leads(line: Line, desk: Desk, dialect: str) -> None:
     desk.put("/a/b/first", twiml("<Message>one</Message><Redirect>../c/second?x=1&amp;y</Redirect>"))
     desk.put("/a/c/second", twiml('<Redirect method="GET">/third</Redirect>'))
     desk.put("/third", twiml("<Message>two</Message>"))
@@ -253,7 +236,7 @@ async def test_a_redirect_is_asked_for_wherever_it_leads(line: "Line", desk: "De
     assert await line.said() == ["one", "two"]
 
 
-async def test_relative_urls_start_where_http_redirects_led(line: "Line", desk: "Desk") -> None:
+async def test_relative_urls_start_where_http_redirects_led(line: Line, desk: Desk) -> None:
     desk.put("/short", Answer(307, "", headers={"Location": "/long/way/first"}))
     desk.put("/long/way/first", twiml("<Redirect>second</Redirect>"))
     desk.put("/long/way/second", twiml("<Message>hi</Message>"))
@@ -263,7 +246,7 @@ async def test_relative_urls_start_where_http_redirects_led(line: "Line", desk: 
 
 
 async def test_every_request_of_a_conversation_has_a_token_of_its_own_which_is_its_own_again_next_time(
-    line: "Line", desk: "Desk"
+    line: Line, desk: Desk
 ) -> None:
     desk.put("/in", twiml("<Redirect>next</Redirect>"))
     desk.put("/next", Answer(500))
@@ -278,7 +261,7 @@ async def test_every_request_of_a_conversation_has_a_token_of_its_own_which_is_i
 
 
 @pytest.mark.parametrize("dialect", MARKUP)
-async def test_an_action_is_told_what_became_of_the_reply(line: "Line", desk: "Desk", dialect: str) -> None:
+async def test_an_action_is_told_what_became_of_the_reply(line: Line, desk: Desk, dialect: str) -> None:
     desk.put("/in", twiml('<Message action="after">hi</Message><Message>never</Message>'))
     desk.put("/after", twiml("<Message>bye</Message>"), Answer(204, ""))
     await line.answered_by(dialect, desk.base + "/in")
@@ -292,7 +275,7 @@ async def test_an_action_is_told_what_became_of_the_reply(line: "Line", desk: "D
     assert after.signed(dialect)
 
 
-async def test_an_action_is_told_that_a_reply_was_refused(line: "Line", desk: "Desk") -> None:
+async def test_an_action_is_told_that_a_reply_was_refused(line: Line, desk: Desk) -> None:
     desk.put("/in", twiml('<Message from="+15559999999" action="after">hi</Message>'))
     desk.put("/after", twiml(""))
     await line.answered_by(TWILIO, desk.base + "/in")
@@ -304,7 +287,7 @@ async def test_an_action_is_told_that_a_reply_was_refused(line: "Line", desk: "D
 
 
 # --- who answers
-async def test_an_application_s_urls_are_those_it_had_when_the_message_came(line: "Line", desk: "Desk") -> None:
+async def test_an_application_s_urls_are_those_it_had_when_the_message_came(line: Line, desk: Desk) -> None:
     desk.put("/app", Answer(500), twiml("<Message>from the application</Message>"))
     application = Application("0e" * 16, ACCOUNT, 0, 0, "app", url=desk.base + "/app")
     await line.site.store.put_resource(application)
@@ -318,7 +301,7 @@ async def test_an_application_s_urls_are_those_it_had_when_the_message_came(line
 
 
 async def test_an_application_s_status_callback_hears_of_the_message_and_of_the_reply(
-    line: "Line", desk: "Desk"
+    line: Line, desk: Desk
 ) -> None:
     desk.put("/app", twiml("<Message>hi</Message>"))
     desk.put("/status", Answer(204, ""))
@@ -345,7 +328,7 @@ async def test_an_application_s_status_callback_hears_of_the_message_and_of_the_
 
 
 async def test_a_number_whose_application_is_gone_takes_the_message_and_asks_nobody(
-    line: "Line", desk: "Desk"
+    line: Line, desk: Desk
 ) -> None:
     await line.handled(Handling(handler=Handler.APPLICATION, dialect=COMPAT, application="0e" * 16))
     message = await line.hears()
@@ -353,7 +336,7 @@ async def test_a_number_whose_application_is_gone_takes_the_message_and_asks_nob
     assert desk.asked == []
 
 
-async def test_the_events_of_an_inbound_message_are_receiving_then_received(line: "Line", desk: "Desk") -> None:
+async def test_the_events_of_an_inbound_message_are_receiving_then_received(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml("")))
     message = await line.hears()
     events = await line.site.events(message)
@@ -362,7 +345,7 @@ async def test_the_events_of_an_inbound_message_are_receiving_then_received(line
     assert callback.number == events[1].number
 
 
-async def test_a_script_needs_nobody_to_be_asked(line: "Line", desk: "Desk") -> None:
+async def test_a_script_needs_nobody_to_be_asked(line: Line, desk: Desk) -> None:
     await line.answered_by(REST, None, script='{"reply": "You said %{message.body}"}')
     message = await line.hears("ping")
     callback = await line.settled(message)
@@ -371,7 +354,7 @@ async def test_a_script_needs_nobody_to_be_asked(line: "Line", desk: "Desk") -> 
     assert desk.asked == []
 
 
-async def test_the_courier_is_not_asked_to_hold_conversations(bench: "Bench", desk: "Desk") -> None:
+async def test_the_courier_is_not_asked_to_hold_conversations(bench: "Bench", desk: Desk) -> None:
     bench.callbacks = {"own_process": True}
     centre, site = await bench.pair()
     line = Line(bench, desk, centre, site)

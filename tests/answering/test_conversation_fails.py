@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.answering.desk import COMPAT, DIALECTS, REST, TWILIO, Answer, Answers, Desk, Line, says, swml, twiml
+from tests.gateway.application import ACCOUNT, RECIPIENT
 from tidings.answering import conversation
 from tidings.arranged import Handler, Handling
 from tidings.callbacks import breaker
@@ -17,24 +19,7 @@ from tidings.model import CallbackState, Target
 from tidings.store.base import CallbackKey
 
 if TYPE_CHECKING:
-    from tests.answering.desk import (
-        COMPAT,
-        DIALECTS,
-        REST,
-        TWILIO,
-        Answer,
-        Answers,
-        Desk,
-        Line,
-        says,
-        swml,
-        twiml,
-    )
-    from tests.gateway.application import ACCOUNT, RECIPIENT
     from tests.gateway.conftest import Bench
-else:
-    from application import ACCOUNT, RECIPIENT
-    from desk import COMPAT, DIALECTS, REST, TWILIO, Answer, Line, says, swml, twiml
 
 DONE, GIVEN_UP, RETRYING = CallbackState.DONE, CallbackState.GIVEN_UP, CallbackState.RETRYING
 HOUR = 3600 * SECOND
@@ -87,7 +72,7 @@ FAULTS: list[tuple[str, str, "Answers", int]] = [
     ("dialect", "answer", "code"), [fault[1:] for fault in FAULTS], ids=[f"{f[1]} {f[0]}" for f in FAULTS]
 )
 async def test_the_fallback_url_is_asked_where_the_first_one_has_no_good_answer(
-    line: "Line", desk: "Desk", dialect: str, answer: "Answers", code: int
+    line: Line, desk: Desk, dialect: str, answer: Answers, code: int
 ) -> None:
     desk.put("/in", answer)
     desk.put("/fallback", says(dialect, "sorry"))
@@ -111,7 +96,7 @@ async def test_the_fallback_url_is_asked_where_the_first_one_has_no_good_answer(
 
 @pytest.mark.parametrize(("dialect", "code"), [(TWILIO, "11202"), (COMPAT, "11200")])
 async def test_the_fallback_url_is_asked_where_nobody_listens(
-    line: "Line", desk: "Desk", nobody: str, dialect: str, code: str
+    line: Line, desk: Desk, nobody: str, dialect: str, code: str
 ) -> None:
     desk.put("/fallback", says(dialect, "sorry"))
     await line.answered_by(
@@ -131,7 +116,7 @@ async def test_the_fallback_url_is_asked_where_nobody_listens(
     assert len(tried) == (3 if dialect == TWILIO else 2), "Twilio tries a connection twice, SignalWire once"
 
 
-async def test_what_an_answer_leads_to_fails_as_the_answer_would(line: "Line", desk: "Desk") -> None:
+async def test_what_an_answer_leads_to_fails_as_the_answer_would(line: Line, desk: Desk) -> None:
     desk.put("/in", twiml("<Message>one</Message><Redirect>next</Redirect>"))
     desk.put("/next", twiml("<Message>two</Message><Redirect>last</Redirect>"))
     desk.put("/last", NOT_XML)
@@ -147,7 +132,7 @@ async def test_what_an_answer_leads_to_fails_as_the_answer_would(line: "Line", d
 
 @pytest.mark.parametrize("target", ["ftp://a.example/", "http://[x", "https://"])
 async def test_a_url_in_a_document_that_cannot_be_called_is_a_fault_of_that_document(
-    line: "Line", desk: "Desk", target: str
+    line: Line, desk: Desk, target: str
 ) -> None:
     desk.put("/in", twiml(f"<Redirect>{target}</Redirect>"))
     desk.put("/fallback", twiml(""))
@@ -162,7 +147,7 @@ async def test_a_url_in_a_document_that_cannot_be_called_is_a_fault_of_that_docu
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_the_fragment_of_a_url_says_how_long_to_wait_and_goes_nowhere(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     desk.put("/in", None)
     url = desk.base + "/in?a=1#rt=150&tt=9000&zz=1"
@@ -178,7 +163,7 @@ async def test_the_fragment_of_a_url_says_how_long_to_wait_and_goes_nowhere(
 
 
 async def test_twilio_s_overrides_have_a_url_asked_more_than_once_before_the_fallback_url(
-    line: "Line", desk: "Desk"
+    line: Line, desk: Desk
 ) -> None:
     desk.put("/in", Answer(500), Answer(503), twiml("<Message>hi</Message>"))
     desk.put("/fallback", twiml(""))
@@ -191,7 +176,7 @@ async def test_twilio_s_overrides_have_a_url_asked_more_than_once_before_the_fal
 
 # --- the next round
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_it_is_held_again_until_somebody_answers(line: "Line", desk: "Desk", dialect: str) -> None:
+async def test_it_is_held_again_until_somebody_answers(line: Line, desk: Desk, dialect: str) -> None:
     desk.put("/in", Answer(500), Answer(503), says(dialect, "at last"))
     desk.put("/fallback", Answer(500))
     await line.answered_by(dialect, desk.base + "/in", fallback_url=desk.base + "/fallback")
@@ -204,14 +189,14 @@ async def test_it_is_held_again_until_somebody_answers(line: "Line", desk: "Desk
     assert await line.said() == ["at last"]
 
 
-async def test_a_host_that_asks_to_wait_is_left_alone_until_then(line: "Line", desk: "Desk") -> None:
+async def test_a_host_that_asks_to_wait_is_left_alone_until_then(line: Line, desk: Desk) -> None:
     desk.put("/in", Answer(503, headers={"Retry-After": "90"}))
     await line.answered_by(TWILIO, desk.base + "/in")
     callback = await line.settled(await line.hears(), RETRYING)
     assert 90 * SECOND <= callback.due_at - callback.owed_since < 100 * SECOND
 
 
-async def test_410_ends_it(line: "Line", desk: "Desk") -> None:
+async def test_410_ends_it(line: Line, desk: Desk) -> None:
     desk.put("/in", Answer(410))
     await line.answered_by(TWILIO, desk.base + "/in")
     callback = await line.settled(await line.hears(), GIVEN_UP)
@@ -220,7 +205,7 @@ async def test_410_ends_it(line: "Line", desk: "Desk") -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_an_answer_that_cannot_be_used_is_not_asked_for_again_until_somebody_says_so(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     desk.put("/in", NOT_JSON if dialect == REST else NOT_XML)
     await line.answered_by(dialect, desk.base + "/in")
@@ -236,9 +221,7 @@ async def test_an_answer_that_cannot_be_used_is_not_asked_for_again_until_somebo
     assert desk.asked[0].token == desk.asked[1].token
 
 
-async def test_as_long_as_one_of_the_two_urls_may_have_an_answer_it_is_held_again(
-    line: "Line", desk: "Desk"
-) -> None:
+async def test_as_long_as_one_of_the_two_urls_may_have_an_answer_it_is_held_again(line: Line, desk: Desk) -> None:
     desk.put("/in", Answer(500), twiml("<Message>back</Message>"))
     desk.put("/fallback", NOT_XML)
     await line.answered_by(TWILIO, desk.base + "/in", fallback_url=desk.base + "/fallback")
@@ -252,7 +235,7 @@ async def test_as_long_as_one_of_the_two_urls_may_have_an_answer_it_is_held_agai
     assert callback.attempts == 2
 
 
-async def test_nobody_waits_for_ever(line: "Line", desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_nobody_waits_for_ever(line: Line, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversation, "LONGEST", 0.3)
     desk.put("/in", twiml("<Redirect>slow</Redirect>"), twiml("<Message>hi</Message>"))
     desk.put("/slow", None)
@@ -267,7 +250,7 @@ async def test_nobody_waits_for_ever(line: "Line", desk: "Desk", monkeypatch: py
 
 
 # --- limits
-async def test_documents_that_lead_in_a_circle_are_left_after_some(line: "Line", desk: "Desk") -> None:
+async def test_documents_that_lead_in_a_circle_are_left_after_some(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml("<Redirect>in</Redirect>")))
     message = await line.hears()
     await line.settled(message)
@@ -275,7 +258,7 @@ async def test_documents_that_lead_in_a_circle_are_left_after_some(line: "Line",
     assert (await line.attempts(message))[-1].error == 14106
 
 
-async def test_more_replies_than_may_be_are_not_sent(line: "Line", desk: "Desk") -> None:
+async def test_more_replies_than_may_be_are_not_sent(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml("<Message>x</Message>" * (MAX_REPLIES + 1))))
     message = await line.hears()
     await line.settled(message)
@@ -285,7 +268,7 @@ async def test_more_replies_than_may_be_are_not_sent(line: "Line", desk: "Desk")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_nobody_inside_is_asked(bench: "Bench", desk: "Desk", dialect: str) -> None:
+async def test_nobody_inside_is_asked(bench: "Bench", desk: Desk, dialect: str) -> None:
     bench.callbacks = {"allow_private": False, "durable": False}
     centre, site = await bench.pair()
     line = Line(bench, desk, centre, site)
@@ -296,7 +279,7 @@ async def test_nobody_inside_is_asked(bench: "Bench", desk: "Desk", dialect: str
 
 
 # --- what is kept, and whom it concerns
-async def test_what_went_wrong_is_an_alert(line: "Line", desk: "Desk") -> None:
+async def test_what_went_wrong_is_an_alert(line: Line, desk: Desk) -> None:
     desk.put("/in", Answer(500), NOT_XML)
     await line.answered_by(TWILIO, desk.base + "/in")
     message = await line.hears()
@@ -312,7 +295,7 @@ async def test_what_went_wrong_is_an_alert(line: "Line", desk: "Desk") -> None:
 
 
 async def test_a_host_is_not_blamed_for_those_that_its_answers_lead_to(
-    bench: "Bench", desk: "Desk", nobody: str, monkeypatch: pytest.MonkeyPatch
+    bench: "Bench", desk: Desk, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "SHORTEST_PAUSE", HOUR)
     bench.callbacks = {"durable": False}
@@ -325,7 +308,7 @@ async def test_a_host_is_not_blamed_for_those_that_its_answers_lead_to(
 
 
 async def test_a_host_that_does_not_answer_is_left_alone(
-    bench: "Bench", desk: "Desk", nobody: str, monkeypatch: pytest.MonkeyPatch
+    bench: "Bench", desk: Desk, nobody: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "SHORTEST_PAUSE", HOUR)
     bench.callbacks = {"durable": False}
@@ -340,7 +323,7 @@ async def test_a_host_that_does_not_answer_is_left_alone(
 
 
 async def test_a_script_that_cannot_be_used_is_told_of_and_holds_up_no_other(
-    line: "Line", desk: "Desk", monkeypatch: pytest.MonkeyPatch
+    line: Line, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(breaker, "SHORTEST_PAUSE", HOUR)
     await line.answered_by(REST, None, script='{"reply": {"body": "hi"}, "receive": {}}')
@@ -356,7 +339,7 @@ async def test_a_script_that_cannot_be_used_is_told_of_and_holds_up_no_other(
     assert await line.said() == ["hello"]
 
 
-async def test_a_script_that_cannot_be_used_has_a_fallback_url(line: "Line", desk: "Desk") -> None:
+async def test_a_script_that_cannot_be_used_has_a_fallback_url(line: Line, desk: Desk) -> None:
     await line.handled(
         Handling(
             handler=Handler.SWML,

@@ -1,26 +1,20 @@
 """What whoever answers is told of a message: its segments, the service it came to, the keyword it was read as."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.answering.desk import COMPAT, TWILIO, Desk, Line, twiml
+from tests.gateway.application import ACCOUNT, SENDER
+from tests.gateway.handset import Handset, received
 from tidings.arranged import Handler, Handling, Keywords, Member, Service
 from tidings.lifecycle import Status
 from tidings.model import CallbackState
 
-if TYPE_CHECKING:
-    from tests.answering.desk import COMPAT, TWILIO, Desk, Line, twiml
-    from tests.gateway.application import ACCOUNT, SENDER
-    from tests.gateway.handset import Handset, received
-else:
-    from application import ACCOUNT, SENDER
-    from desk import COMPAT, TWILIO, twiml
-    from handset import Handset, received
-
 SERVICE = "5e" * 16
 
 
-async def in_service(line: "Line", **service: Any) -> None:
+async def in_service(line: Line, **service: Any) -> None:
     now = line.site.gateway.clock.now()
     await line.site.store.put_resource(Service(SERVICE, ACCOUNT, now, now, **service))
     await line.site.store.put_resource(Member("aa" * 16, ACCOUNT, now, now, SERVICE, SENDER))
@@ -29,7 +23,7 @@ async def in_service(line: "Line", **service: Any) -> None:
 
 @pytest.mark.parametrize("dialect", [TWILIO, COMPAT])
 async def test_a_long_message_is_asked_about_once_and_says_how_many_segments_it_had(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     await line.answered_by(dialect, desk.put("/in", twiml("<Message>ok</Message>")))
     await Handset(line.centre, ["Ждём ", "вас ", "завтра"]).brings(3, 1, 2)
@@ -41,7 +35,7 @@ async def test_a_long_message_is_asked_about_once_and_says_how_many_segments_it_
     assert await line.said() == ["ok"]
 
 
-async def test_half_a_message_is_asked_about_when_the_rest_does_not_come(line: "Line", desk: "Desk") -> None:
+async def test_half_a_message_is_asked_about_when_the_rest_does_not_come(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml("<Message>the rest?</Message>")))
     await Handset(line.centre, ["Ждём ", "вас "]).brings(1)
     line.bench.wind(600)
@@ -50,7 +44,7 @@ async def test_half_a_message_is_asked_about_when_the_rest_does_not_come(line: "
     assert asked.params["SmsStatus"] == Status.RECEIVED
 
 
-async def test_the_service_is_asked_and_named(line: "Line", desk: "Desk") -> None:
+async def test_the_service_is_asked_and_named(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/number", twiml("")))
     url = desk.put("/service", twiml("<Message>from all of us</Message>"))
     handling = Handling(handler=Handler.MARKUP, url=url, method="GET")
@@ -64,7 +58,7 @@ async def test_the_service_is_asked_and_named(line: "Line", desk: "Desk") -> Non
     assert await line.said() == ["from all of us"]
 
 
-async def test_the_service_s_fallback_url_is_asked_where_its_first_one_fails(line: "Line", desk: "Desk") -> None:
+async def test_the_service_s_fallback_url_is_asked_where_its_first_one_fails(line: Line, desk: Desk) -> None:
     handling = Handling(
         handler=Handler.MARKUP, url=desk.base + "/none", fallback_url=desk.put("/other", twiml(""))
     )
@@ -75,7 +69,7 @@ async def test_the_service_s_fallback_url_is_asked_where_its_first_one_fails(lin
     assert desk.asked[1].params["MessagingServiceSid"] == "MG" + SERVICE
 
 
-async def test_a_service_that_leaves_it_to_the_number_is_named_all_the_same(line: "Line", desk: "Desk") -> None:
+async def test_a_service_that_leaves_it_to_the_number_is_named_all_the_same(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/number", twiml("")))
     await in_service(line)
     await line.settled(await line.hears())
@@ -85,7 +79,7 @@ async def test_a_service_that_leaves_it_to_the_number_is_named_all_the_same(line
 
 @pytest.mark.parametrize(("word", "kind"), [("raus", "STOP"), ("HELP", "HELP"), ("hello", None)])
 async def test_with_keywords_of_its_own_the_service_is_told_how_a_message_was_read(
-    line: "Line", desk: "Desk", word: str, kind: str | None
+    line: Line, desk: Desk, word: str, kind: str | None
 ) -> None:
     await line.answered_by(TWILIO, desk.put("/number", twiml("")))
     await in_service(line, keywords=(Keywords(language="de", stop=("RAUS",)),))
@@ -94,7 +88,7 @@ async def test_with_keywords_of_its_own_the_service_is_told_how_a_message_was_re
     assert desk.asked[0].params.get("OptOutType") == kind
 
 
-async def test_without_keywords_of_one_s_own_nothing_is_said_of_that(line: "Line", desk: "Desk") -> None:
+async def test_without_keywords_of_one_s_own_nothing_is_said_of_that(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/number", twiml("")))
     await in_service(line)
     await line.settled(await line.hears("STOP"))

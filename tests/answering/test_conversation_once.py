@@ -1,19 +1,12 @@
 """Replies go out once, whatever happens, or are refused, and it is said why: a whole gateway, real sockets."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 
+from tests.answering.desk import DIALECTS, REST, TWILIO, Answer, Desk, Line, says, twiml
+from tests.gateway.application import ACCOUNT
 from tidings.lifecycle import Status
 from tidings.model import CallbackState, Direction, Target
 from tidings.store.base import CallbackKey, Change
-
-if TYPE_CHECKING:
-    from tests.answering.desk import DIALECTS, REST, TWILIO, Answer, Desk, Line, says, twiml
-    from tests.gateway.application import ACCOUNT
-else:
-    from application import ACCOUNT
-    from desk import DIALECTS, REST, TWILIO, Answer, Line, says, twiml
 
 DONE, GIVEN_UP = CallbackState.DONE, CallbackState.GIVEN_UP
 NOT_XML = Answer(body=b"<Response><Message>")
@@ -22,7 +15,7 @@ NOT_XML = Answer(body=b"<Response><Message>")
 # --- once, whatever happens
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_crash_before_the_outcome_is_kept_repeats_the_conversation_and_no_reply(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     line.site.store.fail = _is_outcome
     await line.answered_by(dialect, desk.put("/in", says(dialect, "once")))
@@ -40,7 +33,7 @@ async def test_a_crash_before_the_outcome_is_kept_repeats_the_conversation_and_n
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_a_stop_breaks_a_conversation_off_and_it_is_held_after_the_start(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     desk.put("/in", None)
     await line.answered_by(dialect, desk.base + "/in")
@@ -59,7 +52,7 @@ def _is_outcome(change: Change) -> bool:
     return any(callback.target is Target.WEBHOOK for callback in change.outcomes)
 
 
-async def test_a_reply_that_cannot_be_kept_is_asked_for_again(line: "Line", desk: "Desk") -> None:
+async def test_a_reply_that_cannot_be_kept_is_asked_for_again(line: Line, desk: Desk) -> None:
     failures = iter([True])
 
     def fails(change: Change) -> bool:
@@ -79,7 +72,7 @@ async def test_a_reply_that_cannot_be_kept_is_asked_for_again(line: "Line", desk
     assert len(line.centre.asked) == 2
 
 
-async def test_a_reply_that_was_sent_is_not_sent_with_another_text(line: "Line", desk: "Desk") -> None:
+async def test_a_reply_that_was_sent_is_not_sent_with_another_text(line: Line, desk: Desk) -> None:
     desk.put(
         "/in",
         twiml("<Message>first words</Message><Redirect>next</Redirect>"),
@@ -95,7 +88,7 @@ async def test_a_reply_that_was_sent_is_not_sent_with_another_text(line: "Line",
     assert "was sent before" in again.detail
 
 
-async def test_a_reply_that_was_deleted_meanwhile_is_not_sent_again(line: "Line", desk: "Desk") -> None:
+async def test_a_reply_that_was_deleted_meanwhile_is_not_sent_again(line: Line, desk: Desk) -> None:
     desk.put("/in", twiml("<Message>hi</Message><Redirect>next</Redirect>"))
     desk.put("/next", NOT_XML)
     await line.answered_by(TWILIO, desk.base + "/in")
@@ -112,7 +105,7 @@ async def test_a_reply_that_was_deleted_meanwhile_is_not_sent_again(line: "Line"
     assert len(line.centre.asked) == 1
 
 
-async def test_what_was_redacted_meanwhile_is_asked_about_without_its_text(line: "Line", desk: "Desk") -> None:
+async def test_what_was_redacted_meanwhile_is_asked_about_without_its_text(line: Line, desk: Desk) -> None:
     desk.put("/in", Answer(500))
     await line.answered_by(TWILIO, desk.base + "/in")
     message = await line.hears("secret")
@@ -126,7 +119,7 @@ async def test_what_was_redacted_meanwhile_is_asked_about_without_its_text(line:
 # --- replies that are refused
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_stop_reaches_whoever_answers_and_the_reply_to_it_is_refused(
-    line: "Line", desk: "Desk", dialect: str
+    line: Line, desk: Desk, dialect: str
 ) -> None:
     await line.answered_by(dialect, desk.put("/in", says(dialect, "are you sure?")))
     message = await line.hears("STOP")
@@ -142,7 +135,7 @@ async def test_stop_reaches_whoever_answers_and_the_reply_to_it_is_refused(
     assert (await line.said()).count("are you sure?") == 1
 
 
-async def test_an_account_that_is_not_active_sends_no_replies(line: "Line", desk: "Desk") -> None:
+async def test_an_account_that_is_not_active_sends_no_replies(line: Line, desk: Desk) -> None:
     await line.account(active=False)
     await line.answered_by(TWILIO, desk.put("/in", twiml("<Message>hi</Message>")))
     message = await line.hears()
@@ -164,7 +157,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("inside", "code"), REFUSALS.values(), ids=REFUSALS)
 async def test_a_reply_that_is_refused_is_noted_and_the_next_one_is_sent(
-    line: "Line", desk: "Desk", inside: str, code: int
+    line: Line, desk: Desk, inside: str, code: int
 ) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml(f"{inside}<Message>next</Message>")))
     message = await line.hears()
@@ -175,7 +168,7 @@ async def test_a_reply_that_is_refused_is_noted_and_the_next_one_is_sent(
     assert await line.said() == ["next"]
 
 
-async def test_a_reply_whose_status_cannot_be_told_is_sent_all_the_same(line: "Line", desk: "Desk") -> None:
+async def test_a_reply_whose_status_cannot_be_told_is_sent_all_the_same(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml('<Message statusCallback="http://[x">hi</Message>')))
     message = await line.hears()
     await line.settled(message)
@@ -185,9 +178,7 @@ async def test_a_reply_whose_status_cannot_be_told_is_sent_all_the_same(line: "L
     assert attempt.error == 21609
 
 
-async def test_two_machines_that_answer_each_other_are_stopped_for_half_a_minute(
-    line: "Line", desk: "Desk"
-) -> None:
+async def test_two_machines_that_answer_each_other_are_stopped_for_half_a_minute(line: Line, desk: Desk) -> None:
     await line.answered_by(TWILIO, desk.put("/in", twiml("<Message>I am away</Message>")))
     for _ in range(15):
         await line.settled(await line.hears("I am away, too"))

@@ -3,26 +3,21 @@
 import json
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from tests.answering.desk import JSON, REST, Answer, Answers, Desk, Line, steps, swml
+from tests.gateway.application import RECIPIENT, SENDER
 from tidings.ids import dashed
 from tidings.model import CallbackState
-
-if TYPE_CHECKING:
-    from tests.answering.desk import JSON, REST, Answer, Answers, Desk, Line, steps, swml
-    from tests.gateway.application import RECIPIENT, SENDER
-else:
-    from application import RECIPIENT, SENDER
-    from desk import JSON, REST, Answer, steps, swml
 
 _SCHEMA = Path(__file__).parents[1] / "data" / "signalwire" / "inbound-message-swml.schema.json"
 INBOUND = Draft202012Validator(json.loads(_SCHEMA.read_text()), format_checker=FormatChecker())
 
 
-async def answered(line: "Line", desk: "Desk", *main: Any) -> str:
+async def answered(line: Line, desk: Desk, *main: Any) -> str:
     """A message, once the number's document with these steps has been done."""
     await line.answered_by(REST, desk.put("/swml", steps(*main)))
     message = await line.hears("hello")
@@ -32,7 +27,7 @@ async def answered(line: "Line", desk: "Desk", *main: Any) -> str:
 
 # --- request
 async def test_a_request_is_made_as_the_step_says_and_its_answer_is_known_to_the_next_one(
-    line: "Line", desk: "Desk"
+    line: Line, desk: Desk
 ) -> None:
     desk.put("/lookup", Answer(201, "application/json", b'{"name": "Ann"}'))
     request = {
@@ -54,7 +49,7 @@ async def test_a_request_is_made_as_the_step_says_and_its_answer_is_known_to_the
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
-async def test_a_request_without_a_body_can_be_of_any_method(line: "Line", desk: "Desk", method: str) -> None:
+async def test_a_request_without_a_body_can_be_of_any_method(line: Line, desk: Desk, method: str) -> None:
     desk.put("/lookup", Answer(204, ""))
     await answered(
         line, desk, {"request": {"url": desk.base + "/lookup", "method": method}}, {"reply": "%{request_result}"}
@@ -77,7 +72,7 @@ async def test_a_request_without_a_body_can_be_of_any_method(line: "Line", desk:
     ids=["500", "404", "redirect", "silence"],
 )
 async def test_a_request_that_fails_is_for_the_document_to_deal_with(
-    line: "Line", desk: "Desk", answer: "Answers", timeout: float, result: str, code: int
+    line: Line, desk: Desk, answer: Answers, timeout: float, result: str, code: int
 ) -> None:
     desk.put("/lookup", answer)
     request = {"url": desk.base + "/lookup", "timeout": timeout}
@@ -90,7 +85,7 @@ async def test_a_request_that_fails_is_for_the_document_to_deal_with(
     assert desk.paths == ["/swml", "/lookup"], "it is made once, and no redirect is followed"
 
 
-async def test_a_request_to_what_is_no_url_fails_and_is_noted(line: "Line", desk: "Desk") -> None:
+async def test_a_request_to_what_is_no_url_fails_and_is_noted(line: Line, desk: Desk) -> None:
     message = await answered(
         line, desk, {"request": {"url": "file:///etc/passwd"}}, {"reply": "%{request_result}"}
     )
@@ -101,7 +96,7 @@ async def test_a_request_to_what_is_no_url_fails_and_is_noted(line: "Line", desk
 
 
 async def test_what_is_noted_later_stands_with_the_document_and_not_with_the_request(
-    line: "Line", desk: "Desk"
+    line: Line, desk: Desk
 ) -> None:
     desk.put("/lookup", Answer(204, ""))
     message = await answered(
@@ -118,7 +113,7 @@ async def test_what_is_noted_later_stands_with_the_document_and_not_with_the_req
 
 
 # --- other documents
-async def test_a_transfer_takes_its_params_and_all_variables_along(line: "Line", desk: "Desk") -> None:
+async def test_a_transfer_takes_its_params_and_all_variables_along(line: Line, desk: Desk) -> None:
     desk.put("/next", swml({"reply": "%{params.who} %{vars.reply_result}"}))
     transfer = {"transfer": {"dest": desk.base + "/next", "params": {"who": "%{message.from}"}}}
     message = await answered(line, desk, {"reply": "one"}, transfer, {"reply": "never"})
@@ -137,7 +132,7 @@ async def test_a_transfer_takes_its_params_and_all_variables_along(line: "Line",
     assert {attempt.error for attempt in await line.attempts(message)} == {None}
 
 
-async def test_behind_a_document_that_was_executed_the_first_one_goes_on(line: "Line", desk: "Desk") -> None:
+async def test_behind_a_document_that_was_executed_the_first_one_goes_on(line: Line, desk: Desk) -> None:
     desk.put("/sub", steps({"reply": "two"}, {"return": "done"}))
     await answered(
         line, desk, {"reply": "one"}, {"execute": {"dest": desk.base + "/sub"}}, {"reply": "%{return_value}"}
@@ -146,7 +141,7 @@ async def test_behind_a_document_that_was_executed_the_first_one_goes_on(line: "
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-async def test_a_transfer_may_ask_by_any_method(line: "Line", desk: "Desk", method: str) -> None:
+async def test_a_transfer_may_ask_by_any_method(line: Line, desk: Desk, method: str) -> None:
     desk.put("/next", swml({"reply": "there"}))
     await answered(line, desk, {"transfer": {"dest": desk.base + "/next", "method": method}})
     asked = desk.asked[1]
@@ -156,7 +151,7 @@ async def test_a_transfer_may_ask_by_any_method(line: "Line", desk: "Desk", meth
     assert await line.said() == ["there"]
 
 
-async def test_a_transfer_to_what_is_no_document_is_final_and_named(line: "Line", desk: "Desk") -> None:
+async def test_a_transfer_to_what_is_no_document_is_final_and_named(line: Line, desk: Desk) -> None:
     desk.put("/next", swml({"reply": "a", "receive": {}}))
     await line.answered_by(
         REST, desk.put("/swml", steps({"reply": "one"}, {"transfer": {"dest": desk.base + "/next"}}))
@@ -170,7 +165,7 @@ async def test_a_transfer_to_what_is_no_document_is_final_and_named(line: "Line"
     assert await line.said() == ["one"]
 
 
-async def test_a_transfer_to_nobody_is_held_again_and_repeats_no_reply(line: "Line", desk: "Desk") -> None:
+async def test_a_transfer_to_nobody_is_held_again_and_repeats_no_reply(line: Line, desk: Desk) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/"
@@ -186,7 +181,7 @@ async def test_a_transfer_to_nobody_is_held_again_and_repeats_no_reply(line: "Li
 
 
 # --- messages
-async def test_what_a_message_is_sent_with_is_kept_with_it(line: "Line", desk: "Desk") -> None:
+async def test_what_a_message_is_sent_with_is_kept_with_it(line: Line, desk: Desk) -> None:
     send = {
         "to_number": "+15551230009",
         "from_number": SENDER,
@@ -203,7 +198,7 @@ async def test_what_a_message_is_sent_with_is_kept_with_it(line: "Line", desk: "
     assert told.json["id"] == dashed(news.id)
 
 
-async def test_a_script_in_yaml_runs_its_requests_and_replies(line: "Line", desk: "Desk") -> None:
+async def test_a_script_in_yaml_runs_its_requests_and_replies(line: Line, desk: Desk) -> None:
     desk.put("/hours", Answer(200, "application/json", b'{"open": false}'))
     script = f"""
 version: 1.0.0
@@ -225,7 +220,7 @@ sections:
     assert (call.method, call.url, call.response) == ("GET", desk.base + "/hours", 200)
 
 
-async def test_a_script_s_notes_are_kept_though_nobody_was_asked_for_it(line: "Line", desk: "Desk") -> None:
+async def test_a_script_s_notes_are_kept_though_nobody_was_asked_for_it(line: Line, desk: Desk) -> None:
     await line.answered_by(REST, None, script='{"reply": {"body": "hi", "from": "+15559999999", "color": "red"}}')
     message = await line.hears()
     callback = await line.settled(message)

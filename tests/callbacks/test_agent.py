@@ -7,20 +7,15 @@ import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.callbacks.faults import OK, FaultServer, Peer, Script, Serve, answer, answering, serving
 from tidings.callbacks.agent import Fetched, fetch
 from tidings.callbacks.exchange import Kind, Request, Timeouts
 from tidings.callbacks.guard import Guard
 from tidings.callbacks.transport import Transport
 from tidings.callbacks.url import parse_url
-
-if TYPE_CHECKING:
-    from tests.callbacks.faults import OK, FaultServer, Peer, Script, Serve, answer, answering, serving
-else:
-    from faults import OK, FaultServer, Peer, Script, Serve, answer, answering, serving
 
 HEADERS = ((b"Content-Type", b"text/plain"), (b"X-Twilio-Signature", b"abc="))
 BASIC = "WWW-Authenticate: Basic realm=r"

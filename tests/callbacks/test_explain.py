@@ -3,43 +3,29 @@
 import base64
 import hashlib
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.callbacks.tellings import (
+    PREVIOUS,
+    SECRETS,
+    SHARED,
+    TOKEN,
+    URL,
+    account_wide_tellings,
+    kept,
+    telling,
+    twilio_tellings,
+)
 from tidings.callbacks import forms
 from tidings.callbacks.attempt import Telling
 from tidings.callbacks.explain import NotSigned, Signed, expected, signed, verify
 from tidings.dialects.own import masked
 from tidings.model import Attempt, Target
-
-if TYPE_CHECKING:
-    from tests.callbacks.tellings import (
-        PREVIOUS,
-        SECRETS,
-        SHARED,
-        TOKEN,
-        URL,
-        account_wide_tellings,
-        kept,
-        telling,
-        twilio_tellings,
-    )
-else:
-    from tellings import (
-        PREVIOUS,
-        SECRETS,
-        SHARED,
-        TOKEN,
-        URL,
-        account_wide_tellings,
-        kept,
-        telling,
-        twilio_tellings,
-    )
 
 any_telling = twilio_tellings | account_wide_tellings
 

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -17,41 +16,25 @@ from twilio.request_validator import (
     get_signature_algorithm,
 )
 
+from tests.callbacks.tellings import (
+    PREVIOUS,
+    SECRETS,
+    SHARED,
+    TOKEN,
+    URL,
+    URLS,
+    Seen,
+    account_wide_tellings,
+    seen,
+    telling,
+    twilio_tellings,
+)
 from tidings.callbacks import forms
 from tidings.callbacks.attempt import Telling
 from tidings.callbacks.signing import idempotency_token
 from tidings.callbacks.url import InvalidUrl
 from tidings.dialects import twilio
 from tidings.model import SharedKey, Target
-
-if TYPE_CHECKING:
-    from tests.callbacks.tellings import (
-        PREVIOUS,
-        SECRETS,
-        SHARED,
-        TOKEN,
-        URL,
-        URLS,
-        Seen,
-        account_wide_tellings,
-        seen,
-        telling,
-        twilio_tellings,
-    )
-else:
-    from tellings import (
-        PREVIOUS,
-        SECRETS,
-        SHARED,
-        TOKEN,
-        URL,
-        URLS,
-        Seen,
-        account_wide_tellings,
-        seen,
-        telling,
-        twilio_tellings,
-    )
 
 names = st.from_regex(r"[A-Z][A-Za-z]{0,9}", fullmatch=True)
 values = st.one_of(st.from_regex(r"[A-Za-z0-9+._~-]{0,20}", fullmatch=True), st.text(max_size=20))

@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
 from msgspec.structs import replace
 from twilio.request_validator import RequestValidator
 
+from tests.callbacks.faults import OK, Authority, FaultServer, Peer, Script, Serve, answer, answering, serving
+from tests.callbacks.tellings import PREVIOUS, SHARED, TOKEN, telling
 from tidings.callbacks import forms
 from tidings.callbacks.attempt import Outcome, Telling, Terms
 from tidings.callbacks.exchange import Response
@@ -22,13 +24,6 @@ from tidings.callbacks.round import InProcess, retry_after
 from tidings.clock import SECOND, instant
 from tidings.ids import floor_id
 from tidings.model import Target
-
-if TYPE_CHECKING:
-    from tests.callbacks.faults import OK, Authority, FaultServer, Peer, Script, Serve, answer, answering, serving
-    from tests.callbacks.tellings import PREVIOUS, SHARED, TOKEN, telling
-else:
-    from faults import OK, Authority, FaultServer, Peer, Script, Serve, answer, answering, serving
-    from tellings import PREVIOUS, SHARED, TOKEN, telling
 
 TERMS = Terms(
     allow_private=True,

@@ -6,20 +6,16 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 
+from tests.callbacks.faults import OK, FaultServer, Peer, Serve, answering, serving
 from tidings.callbacks.connection import MAX_BODY, MAX_HEAD
 from tidings.callbacks.exchange import CODES
 from tidings.callbacks.guard import Guard, Unresolved
 from tidings.callbacks.transport import Kind, Request, Response, Timeouts, Transport, TransportError
 from tidings.callbacks.url import parse_url
-
-if TYPE_CHECKING:
-    from tests.callbacks.faults import OK, FaultServer, Peer, Serve, answering, serving
-else:
-    from faults import OK, FaultServer, Peer, Serve, answering, serving
 
 USUAL = Timeouts()
 QUICK = Timeouts(connect=0.15, read=0.15, total=2.0)

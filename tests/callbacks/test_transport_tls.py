@@ -4,18 +4,14 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import pytest
 
+from tests.callbacks.faults import Authority
 from tidings.callbacks.guard import Guard
 from tidings.callbacks.transport import Kind, Request, Timeouts, Transport, TransportError
 from tidings.callbacks.url import parse_url
-
-if TYPE_CHECKING:
-    from tests.callbacks.faults import Authority
-else:
-    from faults import Authority
 
 
 class Local(Guard):

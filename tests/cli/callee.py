@@ -3,12 +3,9 @@
 import queue
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from tests.cli.executable import PATIENCE
-else:
-    from executable import PATIENCE
+from tests.cli.executable import PATIENCE
 
 
 class Called(NamedTuple):

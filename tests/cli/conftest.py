@@ -6,16 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.executable import Ended, Inside, Running, Serving, environment
 from tidings.cli import run
-
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Inside, Running, Serving, environment
-else:
-    from executable import Ended, Inside, Running, Serving, environment
 
 
 @pytest.fixture

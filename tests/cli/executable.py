@@ -115,7 +115,7 @@ class Serving(Running):
         return httpx.Client(base_url=self.url, auth=(self.account, token or self.token), timeout=PATIENCE)
 
 
-def complaint(ended: "subprocess.CompletedProcess[str]") -> str:
+def complaint(ended: subprocess.CompletedProcess[str]) -> str:
     """The one line that an error is."""
     lines = ended.stderr.splitlines()
     assert len(lines) == 1, ended.stderr

@@ -3,21 +3,16 @@
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import httpx
 
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Inside, Serving, complaint
-else:
-    from executable import Ended, Inside, Serving, complaint
-
+from tests.cli.executable import Ended, Inside, Serving, complaint
 
 NOTICED_WITHIN = 2.0
 """Seconds, as docs/configuration.md says."""
 
 
-def _printed(ended: "object", name: str) -> str:
+def _printed(ended: object, name: str) -> str:
     match = re.search(rf"^{name} +(\S+)$", getattr(ended, "stdout", ""), re.MULTILINE)
     assert match, ended
     return match[1]

@@ -7,18 +7,14 @@ import subprocess
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import pytest
 from twilio.request_validator import RequestValidator
 
-if TYPE_CHECKING:
-    from tests.cli.callee import Callee
-    from tests.cli.executable import Inside, Running, Serving, complaint
-else:
-    from callee import Callee
-    from executable import Inside, Running, Serving, complaint
+from tests.cli.callee import Callee
+from tests.cli.executable import Inside, Running, Serving, complaint
 
 SETTINGS = """
 [[account]]

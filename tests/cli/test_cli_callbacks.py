@@ -6,17 +6,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-if TYPE_CHECKING:
-    from tests.cli.callee import Callee
-    from tests.cli.executable import PATIENCE, Ended, Inside, Serving, complaint, environment
-else:
-    from callee import Callee
-    from executable import PATIENCE, Ended, Inside, Serving, complaint, environment
+from tests.cli.callee import Callee
+from tests.cli.executable import PATIENCE, Ended, Inside, Serving, complaint, environment
 
 ID = re.compile(r"^([0-9a-f]{32}-\d+(?:-account)?)  ", re.MULTILINE)
 GONE, TAKEN = 410, 204

@@ -4,16 +4,11 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.executable import Inside, Serving, complaint
 from tidings.cli.clock import clock_line
-
-if TYPE_CHECKING:
-    from tests.cli.executable import Inside, Serving, complaint
-else:
-    from executable import Inside, Serving, complaint
 
 
 def instant(line: str) -> datetime:

@@ -6,14 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twilio.rest import Client
 
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Running, complaint
-else:
-    from executable import Ended, Running, complaint
+from tests.cli.executable import Ended, Running, complaint
 
 STEP = re.compile(r"^\d\d:\d\d:\d\d\.\d{3}  (\w+) ", re.MULTILINE)
 CALLBACK = re.compile(r"^\d\d:\d\d:\d\d\.\d{3}    callback   (\w+).*: (.*)$", re.MULTILINE)

@@ -3,16 +3,12 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.cli.executable import Ended
 from tidings.cli import run
-
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended
-else:
-    from executable import Ended
 
 PDUS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "smpp_pdus.json").read_text())
 

@@ -2,18 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import pytest
 from twilio.request_validator import RequestValidator
 
-if TYPE_CHECKING:
-    from tests.cli.callee import Called, Callee
-    from tests.cli.executable import Ended, Inside, Serving, complaint
-else:
-    from callee import Called, Callee
-    from executable import Ended, Inside, Serving, complaint
+from tests.cli.callee import Called, Callee
+from tests.cli.executable import Ended, Inside, Serving, complaint
 
 
 @pytest.fixture

@@ -9,17 +9,13 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
+from tests.cli.callee import Callee
+from tests.cli.executable import Inside, Running, Serving, complaint
 from tidings.callbacks.signing import twilio_signature
 from tidings.dialects.own_simulator import MAX_MEDIA_SIZE
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
-
-    from tests.cli.callee import Callee
-    from tests.cli.executable import Inside, Running, Serving, complaint
-else:
-    from callee import Callee
-    from executable import Inside, Running, Serving, complaint
 
 HANDSET, NUMBER, SECOND = "+15551230200", "+15005550006", "+15551230000"
 TWIML = b"<Response><Message>You are welcome</Message></Response>"

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cli.executable import Inside, Serving, complaint
+
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
-
-    from tests.cli.executable import Inside, Serving, complaint
-else:
-    from executable import Inside, Serving, complaint
 
 NUMBER = "+15005550006"
 URL, SPARE = "http://127.0.0.1:9/sms", "http://127.0.0.1:9/spare"

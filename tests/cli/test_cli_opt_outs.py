@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.executable import Inside, Serving, complaint
+
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
-
-    from tests.cli.executable import Inside, Serving, complaint
-else:
-    from executable import Inside, Serving, complaint
 
 NUMBER, OTHER = "+15005550006", "+15551230000"
 HANDSET, BRITON = "+15551239999", "+447700900200"

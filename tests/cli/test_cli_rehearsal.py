@@ -3,14 +3,10 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 
-if TYPE_CHECKING:
-    from tests.cli.executable import Inside, Running, Serving, complaint
-else:
-    from executable import Inside, Running, Serving, complaint
+from tests.cli.executable import Inside, Running, Serving, complaint
 
 FORM = {"To": "+15551230200", "From": "+15005550006", "Body": "hello"}
 

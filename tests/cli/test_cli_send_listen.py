@@ -5,18 +5,13 @@ import re
 import signal
 from collections.abc import Callable
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from tests.cli.executable import Ended, Inside, Running, Serving, complaint
 from tidings.callbacks.signing import signalwire_signature, twilio_signature, webhook_signature
 from tidings.ids import dashed
-
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Inside, Running, Serving, complaint
-else:
-    from executable import Ended, Inside, Running, Serving, complaint
 
 
 def test_sent_and_listened_to_with_nothing_but_the_data_directory(

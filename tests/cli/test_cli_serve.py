@@ -10,15 +10,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Inside, Running, Serving, complaint
-else:
-    from executable import Ended, Inside, Running, Serving, complaint
+from tests.cli.executable import Ended, Inside, Running, Serving, complaint
 
 SLOW = "default = { delay = 1.0, receipts = [{ after = 1.1 }] }\n"
 

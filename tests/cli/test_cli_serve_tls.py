@@ -5,19 +5,14 @@ import ssl
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from websockets.sync.client import connect
 
+from tests.cli.executable import PATIENCE, Ended, Inside, Running, Serving, complaint
 from tidings.clock import SystemClock
 from tidings.tls import LOCAL_NAMES, LocalAuthority, certificate_in, names_of
-
-if TYPE_CHECKING:
-    from tests.cli.executable import PATIENCE, Ended, Inside, Running, Serving, complaint
-else:
-    from executable import PATIENCE, Ended, Inside, Running, Serving, complaint
 
 
 class Secured:

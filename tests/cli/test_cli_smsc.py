@@ -3,14 +3,9 @@
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from tests.cli.executable import Ended, Inside, Running, complaint
 from tidings.carriers.simulator.ledger import read_log
-
-if TYPE_CHECKING:
-    from tests.cli.executable import Ended, Inside, Running, complaint
-else:
-    from executable import Ended, Inside, Running, complaint
 
 ACCOUNT, TOKEN = "AC" + "7" * 32, "a token"
 SETTINGS = f"""

@@ -1,14 +1,10 @@
 """The environment of the old official client, and how its scripts are run."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.clients import old_client
-else:
-    import old_client
+from tests.clients import old_client
 
 
 async def test_the_old_client_is_the_one_its_users_have() -> None:

@@ -11,20 +11,16 @@ import sys
 from collections.abc import AsyncIterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from tests.clients import old_client
 from tidings.cli.tls_lines import CLIENTS, TESTED, client_lines
 from tidings.clock import SystemClock
 from tidings.server import HttpServer, listen
 from tidings.tls import LOCAL_NAMES, LocalAuthority, ShownCertificate
-
-if TYPE_CHECKING:
-    from tests.clients import old_client
-else:
-    import old_client
 
 NEW: Final = Path(sys.executable)
 OLD: Final = old_client.PYTHON

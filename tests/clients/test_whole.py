@@ -6,18 +6,14 @@ import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import parse_qs
 
 import msgspec
 import pytest
 
+from tests.clients import old_client
 from tidings.callbacks.signing import signalwire_form_signature
-
-if TYPE_CHECKING:
-    from tests.clients import old_client
-else:
-    import old_client
 
 NEW: Final = Path(sys.executable)
 SENDER: Final = "+15005550006"

@@ -12,13 +12,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tests.crash.sink import Call
 from tidings.carriers.simulator.ledger import Submitted
 from tidings.lifecycle import Kind, SegmentState, Status, advance, fold
-
-if TYPE_CHECKING:
-    from tests.crash.sink import Call
 
 EXPECTED: Mapping[str, Status] = {
     "0200": Status.DELIVERED,

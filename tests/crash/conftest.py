@@ -9,27 +9,17 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.crash import audit
+from tests.crash.audit import Books
+from tests.crash.processes import PATIENCE, SENDER, SID, TOKEN, Gateway, Smsc, until
+from tests.crash.sink import Sink
+from tests.crash.traffic import EVERYTHING, Traffic
+from tests.crash.wiretap import Wiretap
 from tidings.carriers.simulator.ledger import Submitted, read_log
-
-if TYPE_CHECKING:
-    from tests.crash import audit
-    from tests.crash.audit import Books
-    from tests.crash.processes import PATIENCE, SENDER, SID, TOKEN, Gateway, Smsc, until
-    from tests.crash.sink import Sink
-    from tests.crash.traffic import EVERYTHING, Traffic
-    from tests.crash.wiretap import Wiretap
-else:  # pytest puts this directory on the path, not the one that holds `tests`
-    import audit
-    from audit import Books
-    from traffic import EVERYTHING, Traffic
-    from wiretap import Wiretap
-
-    from processes import PATIENCE, SENDER, SID, TOKEN, Gateway, Smsc, until
-    from sink import Sink
 
 
 class Stage:

@@ -14,15 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from twilio.request_validator import RequestValidator
 
-if TYPE_CHECKING:
-    from tests.crash.audit import TOLD, fail
-else:
-    from audit import TOLD, fail
+from tests.crash.audit import TOLD, fail
 
 EVENTS = "/events"
 """Where account-wide callbacks go; all others are Twilio's."""

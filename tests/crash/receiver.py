@@ -9,12 +9,9 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tests.crash.processes import PATIENCE, Port
-else:
-    from processes import PATIENCE, Port
+from tests.crash.processes import PATIENCE, Port
 
 _PROGRAM = Path(__file__).with_name("flapping.py")
 _LONGEST_LINE = 1 << 20

@@ -2,13 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from tests.crash.traffic import EVERYTHING
 from tidings.lifecycle import Kind, SegmentState
 
 if TYPE_CHECKING:
     from tests.crash.conftest import Stage
-    from tests.crash.traffic import EVERYTHING
-else:
-    from traffic import EVERYTHING
 
 CERTAIN = {suffix: weight for suffix, weight in EVERYTHING.items() if suffix != "0503"}
 """A connection that is closed instead of an answer leaves doubt by itself."""

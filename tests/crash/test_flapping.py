@@ -11,21 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.crash import flapping, journal
+from tests.crash.processes import TOKEN, ended, until
+from tests.crash.receiver import Receiver
+from tests.crash.traffic import Traffic
 from tidings.callbacks import courier
 from tidings.store.sqlite import scribe
 
 if TYPE_CHECKING:
-    from tests.crash import flapping, journal
     from tests.crash.conftest import Stage
-    from tests.crash.processes import TOKEN, ended, until
-    from tests.crash.receiver import Receiver
-    from tests.crash.traffic import Traffic
-else:
-    import flapping
-    import journal
-    from receiver import Receiver
-
-    from processes import TOKEN, ended, until
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SETTINGS = """
@@ -94,7 +88,7 @@ async def test_every_event_arrives_in_order_though_the_receiver_flaps_and_everyt
     assert sum(call.taken for call in record.calls) > len(owed), "no kill came between an answer and its commit"
 
 
-async def kill_gateway(stage: "Stage", receiver: Receiver, traffic: "Traffic") -> None:
+async def kill_gateway(stage: "Stage", receiver: Receiver, traffic: Traffic) -> None:
     orphan = stage.gateway.child(courier.MODULE)
     await stage.gateway.kill()
     traffic.close()
@@ -107,7 +101,7 @@ async def kill_gateway(stage: "Stage", receiver: Receiver, traffic: "Traffic") -
     traffic.open()
 
 
-async def kill_gateway_out_of_reach(stage: "Stage", receiver: Receiver, traffic: "Traffic") -> None:
+async def kill_gateway_out_of_reach(stage: "Stage", receiver: Receiver, traffic: Traffic) -> None:
     """The receiver refuses connections when it is killed, and is back before it."""
 
     async def refused() -> bool:
@@ -119,12 +113,12 @@ async def kill_gateway_out_of_reach(stage: "Stage", receiver: Receiver, traffic:
     await kill_gateway(stage, receiver, traffic)
 
 
-async def kill_courier(stage: "Stage", receiver: Receiver, traffic: "Traffic") -> None:
+async def kill_courier(stage: "Stage", receiver: Receiver, traffic: Traffic) -> None:
     await kill_child(stage, courier.MODULE)
     await receiver.note("killed")
 
 
-async def kill_scribe(stage: "Stage", receiver: Receiver, traffic: "Traffic") -> None:
+async def kill_scribe(stage: "Stage", receiver: Receiver, traffic: Traffic) -> None:
     """Until there is another one nothing can be kept of what is told."""
     await receiver.note("away")
     killed = await kill_child(stage, scribe.MODULE)

@@ -5,18 +5,14 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from twilio.request_validator import RequestValidator
 
-if TYPE_CHECKING:
-    from tests.crash import journal
-    from tests.crash.journal import Call, Journal, Kept, Key, Row
-else:
-    import journal
-    from journal import Call, Journal, Kept, Key, Row
+from tests.crash import journal
+from tests.crash.journal import Call, Journal, Kept, Key, Row
 
 TOKEN = "the account's token"
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()

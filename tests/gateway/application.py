@@ -11,6 +11,7 @@ from twilio.request_validator import RequestValidator
 ACCOUNT: Final = "0a" * 16
 TOKEN: Final = "token of the first"
 SENDER: Final = "+15005550006"
+SECOND_SENDER: Final = "+15005550007"
 RECIPIENT: Final = "+15551230000"
 WAIT: Final = 20.0
 

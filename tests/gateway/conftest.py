@@ -9,11 +9,13 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SECOND_SENDER, SENDER, TOKEN, WAIT, App
+from tests.gateway.centre import Asked, Centre
 from tidings.app import Gateway
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.carriers.smpp.settings import SmppSettings
@@ -39,18 +41,9 @@ from tidings.settings import AccountSettings, CarrierSettings, Server, Settings
 from tidings.store.base import CallbackKey, Change, StoreError
 from tidings.store.sqlite import SqliteStore
 
-if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT, App
-    from tests.gateway.centre import Asked, Centre
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER, TOKEN, WAIT, App
-    from centre import Asked, Centre
-
 __all__ = ["App", "Asked", "Bench", "Centre", "Site", "WatchedStore"]
 
 T = TypeVar("T")
-
-SECOND_SENDER = "+15005550007"
 
 
 class WatchedStore(SqliteStore):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
+from tests.gateway.centre import Centre
 from tidings.carriers.smpp import udh
 from tidings.carriers.smpp.link import Link
 from tidings.carriers.smpp.pdu import UDHI, ShortMessage, Tag
@@ -11,11 +13,7 @@ from tidings.store.base import MessageFilter
 from tidings.text import encode_ucs2
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
-    from tests.gateway.centre import Centre
     from tests.gateway.conftest import Site
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
 
 By = Literal["udh8", "udh16", "sar"]
 UCS2 = 0x08
@@ -26,7 +24,7 @@ class Handset:
 
     def __init__(
         self,
-        centre: "Centre",
+        centre: Centre,
         pieces: Sequence[str | bytes],
         *,
         by: By = "udh8",

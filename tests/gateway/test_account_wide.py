@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from tests.gateway.application import ACCOUNT, WAIT
 from tidings.callbacks import delivery, subscriptions
 from tidings.lifecycle import Kind
 from tidings.model import CallbackOptions, CallbackState, Target
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, WAIT
     from tests.gateway.conftest import Bench, Site
-else:
-    from application import ACCOUNT, WAIT
 
 SECRETS = tuple("whsec_" + base64.b64encode(bytes([fill]) * 32).decode() for fill in (1, 2))
 

@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT
 from tidings.arranged import Sender
 from tidings.callbacks.shares import PLACES, Kind
 from tidings.model import Account, CallbackState, Order
 from tidings.store.base import CallbackFilter
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT
     from tests.gateway.conftest import Bench, Site
-else:
-    from application import ACCOUNT, RECIPIENT
 
 OTHER = Account("0b" * 16, "other", "token of the first", 0)
 OTHER_SENDER = "+15005550016"

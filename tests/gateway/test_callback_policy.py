@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.application import ACCOUNT
 from tidings.callbacks import breaker, delivery
 from tidings.callbacks.breaker import TRIPS_UNPROVEN_AFTER, BreakerState, HostReport
 from tidings.clock import DAY, SECOND
@@ -11,10 +12,7 @@ from tidings.lifecycle import Status
 from tidings.model import Callback, CallbackState, Target
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT
     from tests.gateway.conftest import Bench, Centre, Site
-else:
-    from application import ACCOUNT
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
 from tidings.callbacks.lanes import UNPROVEN
 from tidings.callbacks.shares import PLACES
 from tidings.clock import SystemClock
@@ -18,10 +19,7 @@ from tidings.store.sqlite import SqliteStore
 from tidings.text import Encoding
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
     from tests.gateway.conftest import Bench
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
 
 HOSTS = 10_000
 OWED = 2

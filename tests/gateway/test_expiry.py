@@ -4,19 +4,16 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.gateway.application import ACCOUNT
+from tests.gateway.centre import Centre
+from tests.gateway.waiting import fill, waits
 from tidings.clock import SECOND
 from tidings.gateway.rates import QueueSettings
 from tidings.lifecycle import Kind, SegmentState, Status
 from tidings.store.base import Change
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT
-    from tests.gateway.centre import Centre
     from tests.gateway.conftest import Bench, Site
-    from tests.gateway.waiting import fill, waits
-else:
-    from application import ACCOUNT
-    from waiting import fill, waits
 
 QUEUED, SENDING, SENT, FAILED = Status.QUEUED, Status.SENDING, Status.SENT, Status.FAILED
 RTHROTTLED, RINVPASWD = 0x58, 0x0E
@@ -31,7 +28,7 @@ async def unbound(bench: "Bench", **options: Any) -> "tuple[Centre, Site]":
     return centre, await bench.site(bench.smpp(centre), **options)
 
 
-def bind(centre: "Centre") -> None:
+def bind(centre: Centre) -> None:
     centre.answer_all()
     centre.bind_status = 0
 

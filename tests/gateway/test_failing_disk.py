@@ -8,16 +8,14 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from tests.gateway.application import ACCOUNT
 from tidings.callbacks import delivery, lanes
 from tidings.gateway import dispatch, lane
 from tidings.lifecycle import Kind, Status
 from tidings.store.base import Change, OwedCallback, StoreError
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT
     from tests.gateway.conftest import Bench, Site, WatchedStore
-else:
-    from application import ACCOUNT
 
 SENDING, SENT, DELIVERED, FAILED = Status.SENDING, Status.SENT, Status.DELIVERED, Status.FAILED
 

@@ -5,19 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.gateway.application import ACCOUNT
+from tests.gateway.centre import Centre
+from tests.gateway.waiting import fill, waits
 from tidings.arranged import Sender
 from tidings.clock import SECOND, SystemClock
 from tidings.model import Account, Order
 from tidings.store.base import Kept
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT
-    from tests.gateway.centre import Centre
     from tests.gateway.conftest import Bench, Site
-    from tests.gateway.waiting import fill, waits
-else:
-    from application import ACCOUNT
-    from waiting import fill, waits
 
 OTHER: Final = Account("0b" * 16, "other", "token of the other", 0)
 THIRD: Final = Account("0c" * 16, "third", "token of the third", 0)
@@ -40,7 +37,7 @@ async def send(site: "Site", account: Account, sender: str, recipient: str = REC
     await site.gateway.submit(account, Order("twilio", sender, recipient, "hello"))
 
 
-def place(centre: "Centre", recipient: str = RECIPIENT) -> int:
+def place(centre: Centre, recipient: str = RECIPIENT) -> int:
     """How many were submitted before the message to `recipient`."""
     return [asked.to for asked in centre.asked].index(recipient[1:])
 

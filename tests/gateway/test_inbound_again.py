@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.application import RECIPIENT, SENDER, WAIT
+from tests.gateway.handset import Handset, received, texts
 from tidings.carriers.smpp.link import Link
 from tidings.carriers.smpp.pdu import Command, ShortMessage, Tag
 from tidings.gateway.inbound import InboundSettings
 from tidings.model import Arrival
 
 if TYPE_CHECKING:
-    from tests.gateway.application import RECIPIENT, SENDER, WAIT
     from tests.gateway.conftest import Bench, Centre
-    from tests.gateway.handset import Handset, received, texts
-else:
-    from application import RECIPIENT, SENDER, WAIT
-    from handset import Handset, received, texts
 
 YES = ShortMessage(source_addr=RECIPIENT[1:], destination_addr=SENDER[1:], short_message=b"maybe")
 WINDOW = 300

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SECOND_SENDER, SENDER, WAIT
+from tests.gateway.handset import By, Handset, received, texts
 from tidings.arranged import Handler, Handling, Sender
 from tidings.carriers.smpp.pdu import ShortMessage, Tag
 from tidings.gateway.inbound import InboundSettings
@@ -15,14 +17,7 @@ from tidings.store.base import MessageFilter
 from tidings.text import Encoding, encode_gsm7
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, WAIT
-    from tests.gateway.conftest import SECOND_SENDER, Bench, Site
-    from tests.gateway.handset import By, Handset, received, texts
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER, WAIT
-    from handset import By, Handset, received, texts
-
-    SECOND_SENDER = "+15005550007"
+    from tests.gateway.conftest import Bench, Site
 
 PIECES = ["Ждём ", "вас ", "завтра"]
 WHOLE = "".join(PIECES)
@@ -53,7 +48,7 @@ async def told(site: "Site", message: Message) -> list[tuple[Kind, Status, int |
 @pytest.mark.parametrize("by", ["udh8", "udh16", "sar"])
 @pytest.mark.parametrize("order", list(permutations((1, 2, 3))), ids=str)
 async def test_segments_become_one_message_in_whatever_order_they_come(
-    bench: "Bench", order: tuple[int, ...], by: "By"
+    bench: "Bench", order: tuple[int, ...], by: By
 ) -> None:
     centre, site = await bench.pair()
     handset = Handset(centre, PIECES, by=by, reference=0xFACC if by != "udh8" else 0xCC)

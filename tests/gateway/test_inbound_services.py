@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
+from tests.gateway.handset import received
 from tidings.arranged import Application, Handler, Handling, Keywords, Member, Sender, Service
 from tidings.carriers.base import InboundSegment
 from tidings.carriers.smpp.pdu import ShortMessage
@@ -13,12 +15,7 @@ from tidings.model import Direction, Message
 from tidings.store.base import MessageFilter
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
     from tests.gateway.conftest import Bench, Site
-    from tests.gateway.handset import received
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
-    from handset import received
 
 SERVICE = "5e" * 16
 OWN = Handling(handler=Handler.MARKUP, url="http://127.0.0.1:9/number")

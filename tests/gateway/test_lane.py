@@ -4,10 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import pytest
 
+from tests.gateway.waiting import change_of, waits
 from tidings.carriers.base import Carrier
 from tidings.clock import SECOND, WindableClock
 from tidings.gateway import lane as lanes
@@ -18,11 +19,6 @@ from tidings.gateway.queue import AT_LEAST, Queue, Work
 from tidings.gateway.rates import HEAD_START, QueueSettings, Rates
 from tidings.store.base import Change, Kept, StoreError
 from tidings.store.sqlite import SqliteStore
-
-if TYPE_CHECKING:
-    from tests.gateway.waiting import change_of, waits
-else:
-    from waiting import change_of, waits
 
 A, B, C = "0a" * 16, "0b" * 16, "0c" * 16
 HOUR: Final = 3600 * SECOND

@@ -5,10 +5,11 @@ import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.gateway.gallery import PNG, Gallery, found, said
 from tidings.callbacks.attempt import Terms
 from tidings.callbacks.exchange import Timeouts
 from tidings.carriers.base import Part
@@ -20,11 +21,6 @@ from tidings.model import Channel, Direction, Medium, Message
 from tidings.store.base import Change
 from tidings.store.sqlite import SqliteStore
 from tidings.text import Encoding
-
-if TYPE_CHECKING:
-    from tests.gateway.gallery import PNG, Gallery, found, said
-else:
-    from gallery import PNG, Gallery, found, said
 
 ACCOUNT, OTHER = "0a" * 16, "0b" * 16
 UNFETCHED, TOO_LARGE, NO_MEDIUM = 63019, 11751, 12300

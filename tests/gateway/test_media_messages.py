@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
+from tests.gateway.gallery import PNG, Gallery, found, said
 from tidings.carriers.base import Part
 from tidings.carriers.mm7.settings import Mm7Settings
 from tidings.carriers.simulator.mms import MmsSimulatorCarrier, MmsSimulatorSettings
@@ -17,12 +19,7 @@ from tidings.lifecycle import Kind, Status
 from tidings.store.base import StoreError
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
     from tests.gateway.conftest import Bench, Site
-    from tests.gateway.gallery import PNG, Gallery, found, said
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
-    from gallery import PNG, Gallery, found, said
 
 QUEUED, SENT, FAILED = Status.QUEUED, Status.SENT, Status.FAILED
 MMS = MmsSimulatorSettings(name="mms")

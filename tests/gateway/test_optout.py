@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
+from tests.gateway.handset import Handset, received
 from tidings.arranged import Keywords, Member, Sender, Service
 from tidings.clock import SystemClock
 from tidings.errors import Problem
@@ -25,12 +27,7 @@ from tidings.store.sqlite.store import SqliteStore
 from tidings.text import Encoding
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
     from tests.gateway.conftest import Bench
-    from tests.gateway.handset import Handset, received
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
-    from handset import Handset, received
 
 SECOND, TOLL_FREE, CODE, NAME = "+15005550007", "+18005550100", "12345", "Tidings"
 OTHER, BRITON = "+15551239999", "+447700900200"

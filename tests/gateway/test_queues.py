@@ -6,19 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import pytest
 
+from tests.gateway.application import ACCOUNT, SENDER
+from tests.gateway.centre import Asked, Centre
+from tests.gateway.waiting import fill, waits
 from tidings.clock import SECOND, SystemClock
 from tidings.gateway.recent import FRESH
 from tidings.gateway.routes import Route
 from tidings.lifecycle import Kind, SegmentState, Status
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, SENDER
-    from tests.gateway.centre import Asked, Centre
     from tests.gateway.conftest import Bench, Site
-    from tests.gateway.waiting import fill, waits
-else:
-    from application import ACCOUNT, SENDER
-    from waiting import fill, waits
 
 SENT, DELIVERED, FAILED = Status.SENT, Status.DELIVERED, Status.FAILED
 RTHROTTLED, RSUBMITFAIL, RINVPASWD = 0x58, 0x45, 0x0E
@@ -26,7 +23,7 @@ SENDERS: Final = (SENDER, "+15005550007")
 LONG = "a long text " * 40  # 480 characters: four parts
 
 
-def told(centre: "Centre", sender: str) -> list[str]:
+def told(centre: Centre, sender: str) -> list[str]:
     """Whom a centre was given messages for from a sender, in order."""
     return [asked.to for asked in centre.asked if asked.body.source_addr == sender[1:]]
 
@@ -60,7 +57,7 @@ async def test_a_throttled_message_goes_before_what_is_behind_it(bench: "Bench")
     centre, site = await bench.pair(window=1)
     order = numbers(8)
 
-    def answer(asked: "Asked") -> None:
+    def answer(asked: Asked) -> None:
         first_time = [one.to for one in centre.asked].count(asked.to) == 1
         if asked.to == order[3] and first_time:
             asked.refuse(RTHROTTLED)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, SENDER
+from tests.gateway.centre import Centre
 from tidings.arranged import Sender
 from tidings.clock import SECOND
 from tidings.gateway.limits import QueueDepths
@@ -14,11 +16,7 @@ from tidings.model import Channel, Direction, Message
 from tidings.text import Encoding
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, SENDER
-    from tests.gateway.centre import Centre
     from tests.gateway.conftest import Bench, Site
-else:
-    from application import ACCOUNT, SENDER
 
 SENT = Status.SENT
 RTHROTTLED: Final = 0x58
@@ -183,12 +181,12 @@ def test_a_message_counts_as_waiting_while_it_is_queued(before: Status, after: S
 # --- the queues
 
 
-async def quick(site: "Site", centre: "Centre") -> None:
+async def quick(site: "Site", centre: Centre) -> None:
     """A message from a sender without a rate, from end to end: whoever could go before it has gone."""
     await site.until(await site.send(sender=SHORT_CODE, callback_url=None), SENT)
 
 
-def of(centre: "Centre", sender: str = SENDER) -> list[str]:
+def of(centre: Centre, sender: str = SENDER) -> list[str]:
     """Whom the centre was given messages for from a sender, in order."""
     return [asked.to for asked in centre.asked if asked.body.source_addr == sender.removeprefix("+")]
 
@@ -201,7 +199,7 @@ async def slow_site(bench: "Bench", queues: QueueSettings = SLOW, **options: Any
     return centre, site
 
 
-async def until_left(centre: "Centre", number: int, sender: str = SENDER) -> None:
+async def until_left(centre: Centre, number: int, sender: str = SENDER) -> None:
     await centre.until(lambda: len(of(centre, sender)) >= number, f"{number} from {sender}")
 
 

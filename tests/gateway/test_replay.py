@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gateway.application import ACCOUNT
 from tidings.callbacks import replays
 from tidings.errors import Problem
 from tidings.lifecycle import Status
@@ -11,10 +12,7 @@ from tidings.model import CallbackState, Replay, Target
 from tidings.store.base import CallbackFilter, CallbackKey
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT
     from tests.gateway.conftest import Bench, Centre, Site
-else:
-    from application import ACCOUNT
 
 GIVEN_UP = CallbackFilter(states=(CallbackState.GIVEN_UP,))
 

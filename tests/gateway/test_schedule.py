@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
+from tests.gateway.test_services import sender_of, service
 from tidings.clock import SECOND
 from tidings.errors import Problem
 from tidings.gateway.schedule import ScheduleSettings
@@ -13,12 +15,7 @@ from tidings.model import OptOut
 from tidings.store.base import Change
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
     from tests.gateway.conftest import Bench, Site
-    from tests.gateway.test_services import sender_of, service
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
-    from test_services import sender_of, service
 
 HOUR = 3600
 

@@ -2,19 +2,15 @@
 
 from typing import TYPE_CHECKING
 
+from tests.gateway.application import SENDER
+from tests.gateway.test_schedule import HOUR, scheduled
+from tests.gateway.test_services import service
 from tidings.clock import SECOND
 from tidings.gateway.routes import Route
 from tidings.lifecycle import Status
 
 if TYPE_CHECKING:
-    from tests.gateway.application import SENDER
     from tests.gateway.conftest import Bench
-    from tests.gateway.test_schedule import HOUR, scheduled
-    from tests.gateway.test_services import service
-else:
-    from application import SENDER
-    from test_schedule import HOUR, scheduled
-    from test_services import service
 
 
 async def test_a_sender_that_is_gone_meanwhile_lets_it_fail(bench: "Bench") -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from tests.gateway.application import ACCOUNT, RECIPIENT, SECOND_SENDER, SENDER
 from tidings.arranged import Member, Sender, Service
 from tidings.errors import Problem
 from tidings.gateway.rates import QueueSettings
@@ -14,12 +15,8 @@ from tidings.model import Account, OptOut, Order
 from tidings.store.base import MessageFilter
 
 if TYPE_CHECKING:
-    from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
     from tests.gateway.conftest import Bench, Site
-else:
-    from application import ACCOUNT, RECIPIENT, SENDER
 
-SECOND_SENDER = "+15005550007"
 LONDON = "+447700900200"
 
 

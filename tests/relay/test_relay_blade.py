@@ -2,26 +2,21 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from tests.clients import old_client
+from tests.relay.station import ACCOUNT, NOW, PROJECT, Client, Station, a_message, connect, inbound, until
 from tidings.clock import SECOND
 from tidings.ids import dashed
 from tidings.lifecycle import Status
 from tidings.relay.hub import Timing
 
-if TYPE_CHECKING:
-    from tests.clients import old_client
-    from tests.relay.station import ACCOUNT, NOW, PROJECT, Client, Station, a_message, connect, inbound, until
-else:
-    import old_client
-    from station import ACCOUNT, NOW, PROJECT, Client, Station, a_message, connect, inbound, until
-
 SMS = {"from_number": "+15005550006", "to_number": "+15551230000", "body": "hello", "context": "office"}
 
 
-async def execute(client: "Client", protocol: str, method: str, params: dict[str, Any]) -> dict[str, Any]:
+async def execute(client: Client, protocol: str, method: str, params: dict[str, Any]) -> dict[str, Any]:
     answer = await client.ask("blade.execute", {"protocol": protocol, "method": method, "params": params})
     result: dict[str, Any] = answer["result"]
     assert result["requester_nodeid"]
@@ -30,7 +25,7 @@ async def execute(client: "Client", protocol: str, method: str, params: dict[str
     return inner
 
 
-async def begin(station: "Station", *contexts: str) -> "tuple[Client, str]":
+async def begin(station: Station, *contexts: str) -> tuple[Client, str]:
     """A session with its protocol, as the old clients make it."""
     client = await station.connection()
     await client.ask("blade.connect", connect(version={"major": 2, "minor": 3, "revision": 0}))
@@ -42,7 +37,7 @@ async def begin(station: "Station", *contexts: str) -> "tuple[Client, str]":
     return client, protocol
 
 
-async def test_a_session_begins(station: "Station") -> None:
+async def test_a_session_begins(station: Station) -> None:
     client = await station.connection()
     result = (await client.ask("blade.connect", connect()))["result"]
     assert result["sessionid"]
@@ -62,7 +57,7 @@ async def test_a_session_begins(station: "Station") -> None:
     assert station.heard == [(ACCOUNT.id, protocol)]
 
 
-async def test_nobody_can_subscribe_to_the_protocol_of_others(station: "Station") -> None:
+async def test_nobody_can_subscribe_to_the_protocol_of_others(station: Station) -> None:
     _, theirs = await begin(station)
     client = await station.connection()
     await client.ask("blade.connect", connect())
@@ -77,7 +72,7 @@ async def test_nobody_can_subscribe_to_the_protocol_of_others(station: "Station"
     ("authentication", "status"),
     [({"project": PROJECT, "token": "wrong"}, "401 Unauthorized"), (None, "401 Unauthorized")],
 )
-async def test_wrong_credentials_are_refused(station: "Station", authentication: Any, status: str) -> None:
+async def test_wrong_credentials_are_refused(station: Station, authentication: Any, status: str) -> None:
     client = await station.connection()
     answer = await client.ask("blade.connect", {"authentication": authentication})
     assert answer["error"]["code"] == -32002
@@ -85,12 +80,12 @@ async def test_wrong_credentials_are_refused(station: "Station", authentication:
     assert (await client.closed())[0] == 1008
 
 
-async def test_pings_are_answered(station: "Station") -> None:
+async def test_pings_are_answered(station: Station) -> None:
     client, _ = await begin(station)
     assert (await client.ask("blade.ping", {"timestamp": 1.5}))["result"] == {"timestamp": 1.5}
 
 
-async def test_a_message_is_taken(station: "Station") -> None:
+async def test_a_message_is_taken(station: Station) -> None:
     client, protocol = await begin(station)
     assert await execute(client, protocol, "messaging.send", SMS) == {
         "code": "200",
@@ -112,18 +107,18 @@ async def test_a_message_is_taken(station: "Station") -> None:
         ({"method": "blade.execute", "params": {"method": "setup"}}, -32601),
     ],
 )
-async def test_what_cannot_be_executed_is_an_error(station: "Station", params: dict[str, Any], code: int) -> None:
+async def test_what_cannot_be_executed_is_an_error(station: Station, params: dict[str, Any], code: int) -> None:
     client, _ = await begin(station)
     assert (await client.ask("blade.execute", params))["error"]["code"] == code
     assert "result" in await client.ask("blade.ping")
 
 
-async def test_what_is_of_the_present_form_is_not_served(station: "Station") -> None:
+async def test_what_is_of_the_present_form_is_not_served(station: Station) -> None:
     client, _ = await begin(station)
     assert (await client.ask("messaging.send", SMS))["error"]["code"] == -32601
 
 
-async def test_events_are_broadcast_and_count_once_they_are_written(station: "Station") -> None:
+async def test_events_are_broadcast_and_count_once_they_are_written(station: Station) -> None:
     client, protocol = await begin(station, "office")
     outcome = await station.tell(a_message("office"))
     assert (outcome.response, outcome.error) == (200, None)
@@ -143,7 +138,7 @@ async def test_events_are_broadcast_and_count_once_they_are_written(station: "St
     assert (await client.hear())["params"]["params"]["event_type"] == "messaging.receive"
 
 
-async def test_clients_are_sent_away_when_the_gateway_drains(station: "Station") -> None:
+async def test_clients_are_sent_away_when_the_gateway_drains(station: Station) -> None:
     client, _ = await begin(station)
     await station.hub.drain()
     assert (await client.hear())["method"] == "blade.disconnect"
@@ -151,7 +146,7 @@ async def test_clients_are_sent_away_when_the_gateway_drains(station: "Station")
 
 
 # --- the official client
-async def test_the_official_client_receives_and_sends(station: "Station") -> None:
+async def test_the_official_client_receives_and_sends(station: Station) -> None:
     url = f"ws://127.0.0.1:{station.port}"
     arguments = (url, PROJECT, ACCOUNT.auth_token, "office", json.dumps(SMS))
     async with old_client.running("relay_blade.py", *arguments) as script:
@@ -183,7 +178,7 @@ async def test_the_official_client_receives_and_sends(station: "Station") -> Non
     await until(lambda: station.hub.sessions == 0)
 
 
-async def test_the_official_client_is_told_what_waited_for_it(station: "Station") -> None:
+async def test_the_official_client_is_told_what_waited_for_it(station: Station) -> None:
     """It attaches its handlers after it has read the answer to its subscription, and drops what comes before."""
     station.hub.timing = Timing()
     waiting: list[asyncio.Task[Any]] = []
@@ -200,7 +195,7 @@ async def test_the_official_client_is_told_what_waited_for_it(station: "Station"
     assert (await waiting[0]).error is None
 
 
-async def test_the_official_client_says_why_it_cannot_connect(station: "Station") -> None:
+async def test_the_official_client_says_why_it_cannot_connect(station: Station) -> None:
     arguments = (f"ws://127.0.0.1:{station.port}", PROJECT, "wrong", "office")
     async with old_client.running("relay_blade.py", *arguments) as script:
         await until(lambda: "401 Unauthorized" in script.logged())

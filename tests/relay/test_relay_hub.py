@@ -3,52 +3,28 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.relay.station import ACCOUNT, NOW, Client, Station, a_message, a_telling, connect, inbound, until
 from tidings.callbacks.attempt import Outcome
 from tidings.callbacks.signing import idempotency_token
 from tidings.lifecycle import Status
 from tidings.model import Channel, Message, Target
 from tidings.relay import hub as hub_module
 
-if TYPE_CHECKING:
-    from tests.relay.station import (
-        ACCOUNT,
-        NOW,
-        Client,
-        Station,
-        a_message,
-        a_telling,
-        connect,
-        inbound,
-        until,
-    )
-else:
-    from station import (
-        ACCOUNT,
-        NOW,
-        Client,
-        Station,
-        a_message,
-        a_telling,
-        connect,
-        inbound,
-        until,
-    )
-
 Impatient = Callable[..., "AbstractAsyncContextManager[Station]"]
 
 
-async def test_where_nobody_listens_the_round_fails_at_once(station: "Station") -> None:
+async def test_where_nobody_listens_the_round_fails_at_once(station: Station) -> None:
     await station.client("home")
     assert await station.tell(inbound("office")) == Outcome(None, 11205)
     assert await station.tell(a_message("office")) == Outcome(None, 11205)
 
 
-async def test_what_is_kept_of_an_event_that_was_taken(station: "Station") -> None:
+async def test_what_is_kept_of_an_event_that_was_taken(station: Station) -> None:
     client = await station.client("office")
     station.clock.wind(7)
     telling = station.hub.make(a_telling(a_message(), Status.SENT, number=3, attempts=4))
@@ -68,7 +44,7 @@ async def test_what_is_kept_of_an_event_that_was_taken(station: "Station") -> No
     assert attempt.detail.startswith("acknowledged by ")
 
 
-async def test_an_event_has_the_same_id_whenever_it_is_told(station: "Station") -> None:
+async def test_an_event_has_the_same_id_whenever_it_is_told(station: Station) -> None:
     client = await station.client("office")
     for _ in range(2):
         telling = station.tell(a_message(), number=3)
@@ -76,7 +52,7 @@ async def test_an_event_has_the_same_id_whenever_it_is_told(station: "Station") 
         await telling
 
 
-async def test_states_are_told_to_all_who_listen(station: "Station") -> None:
+async def test_states_are_told_to_all_who_listen(station: Station) -> None:
     clients = [await station.client("office") for _ in range(3)]
     telling = station.tell(a_message())
     events = [await client.hear() for client in clients]
@@ -89,7 +65,7 @@ async def test_states_are_told_to_all_who_listen(station: "Station") -> None:
     assert outcome.attempts[0].detail.endswith("; 3 sessions listened")
 
 
-async def test_whoever_is_slow_is_told_all_the_same_and_in_order(station: "Station") -> None:
+async def test_whoever_is_slow_is_told_all_the_same_and_in_order(station: Station) -> None:
     quick, slow = await station.client("office"), await station.client("office")
     states = [Status.QUEUED, Status.SENDING, Status.SENT, Status.DELIVERED]
     for number, status in enumerate(states, 1):
@@ -100,7 +76,7 @@ async def test_whoever_is_slow_is_told_all_the_same_and_in_order(station: "Stati
     assert told == ["queued", "initiated", "sent", "delivered"]
 
 
-async def test_inbound_messages_go_to_one_in_turn(station: "Station") -> None:
+async def test_inbound_messages_go_to_one_in_turn(station: Station) -> None:
     one, other = await station.client("office"), await station.client("office")
     for number, client in enumerate([one, other, one, other]):
         telling = station.tell(inbound(number=number))
@@ -123,7 +99,7 @@ async def test_what_is_not_acknowledged_in_time_goes_to_the_next(impatient: Impa
         assert "result" in await deaf.ask("signalwire.ping")  # it may stay
 
 
-async def test_what_was_told_to_somebody_who_leaves_goes_to_the_next(station: "Station") -> None:
+async def test_what_was_told_to_somebody_who_leaves_goes_to_the_next(station: Station) -> None:
     leaver, other = await station.client("office"), await station.client("office")
     telling = station.tell(inbound())
     await leaver.hear()
@@ -132,7 +108,7 @@ async def test_what_was_told_to_somebody_who_leaves_goes_to_the_next(station: "S
     assert [attempt.error for attempt in (await telling).attempts] == [11205, None]
 
 
-async def test_what_is_answered_with_an_error_goes_to_the_next(station: "Station") -> None:
+async def test_what_is_answered_with_an_error_goes_to_the_next(station: Station) -> None:
     refuser, other = await station.client("office"), await station.client("office")
     telling = station.tell(inbound())
     await refuser.reply((await refuser.hear())["id"], error={"code": -32000, "message": "not today"})
@@ -163,7 +139,7 @@ async def test_a_round_tries_only_so_many_sessions(impatient: Impatient, monkeyp
 
 
 async def test_a_session_is_told_only_so_much_that_it_does_not_acknowledge(
-    station: "Station", monkeypatch: pytest.MonkeyPatch
+    station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tidings.relay.session.WAITING", 2)
     client = await station.client("office")
@@ -188,7 +164,7 @@ async def test_a_late_acknowledgement_of_an_earlier_round_counts(impatient: Impa
         assert (await telling).error is None
 
 
-async def test_a_client_that_acknowledges_nothing_is_written_to(station: "Station") -> None:
+async def test_a_client_that_acknowledges_nothing_is_written_to(station: Station) -> None:
     client = await station.client("office", event_acks=False)
     outcome = await station.tell(a_message())
     assert outcome.error is None
@@ -196,7 +172,7 @@ async def test_a_client_that_acknowledges_nothing_is_written_to(station: "Statio
     assert (await client.hear())["params"]["event_type"] == "messaging.state"
 
 
-async def test_media_are_told_by_their_urls(station: "Station") -> None:
+async def test_media_are_told_by_their_urls(station: Station) -> None:
     async def media(message: Message) -> list[str]:
         return [f"https://example.com/{message.id}"]
 
@@ -209,7 +185,7 @@ async def test_media_are_told_by_their_urls(station: "Station") -> None:
     assert told["tags"][2] == "MMS"
 
 
-async def test_an_account_has_only_so_many_sessions(station: "Station", monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_account_has_only_so_many_sessions(station: Station, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "MAX_SESSIONS", 2)
     first = await station.client()
     await station.client()
@@ -223,7 +199,7 @@ async def test_an_account_has_only_so_many_sessions(station: "Station", monkeypa
     assert "result" in await again.ask("signalwire.connect", connect())
 
 
-async def told(client: "Client", station: "Station", message: Message) -> dict[str, Any]:
+async def told(client: Client, station: Station, message: Message) -> dict[str, Any]:
     telling = station.tell(message)
     event = await client.acknowledge()
     assert (await telling).error is None
@@ -238,7 +214,7 @@ async def test_events_wait_until_a_subscription_has_settled(impatient: Impatient
         assert asyncio.get_running_loop().time() - began > 0.1
 
 
-async def test_what_is_under_way_when_the_hub_stops_is_not_told(station: "Station") -> None:
+async def test_what_is_under_way_when_the_hub_stops_is_not_told(station: Station) -> None:
     client = await station.client("office")
     telling = station.tell(a_message())
     await client.hear()

@@ -3,35 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 import websockets
 
+from tests.relay.station import ACCOUNT, NOW, OTHER, Client, Station, a_message, connect, inbound, serving, until
 from tidings.model import Account
 from tidings.relay.protocol import is_ours, new_protocol, signature_of
-
-if TYPE_CHECKING:
-    from tests.relay.station import (
-        ACCOUNT,
-        NOW,
-        OTHER,
-        Client,
-        Station,
-        a_message,
-        connect,
-        inbound,
-        serving,
-        until,
-    )
-else:
-    from station import ACCOUNT, NOW, OTHER, Client, Station, a_message, connect, inbound, serving, until
 
 Impatient = Callable[..., "AbstractAsyncContextManager[Station]"]
 
 
-async def begin(station: "Station", protocol: str | None = None, *contexts: str) -> "tuple[Client, str]":
+async def begin(station: Station, protocol: str | None = None, *contexts: str) -> tuple[Client, str]:
     """A session, and its protocol."""
     client = await station.connection()
     answer = await client.ask("signalwire.connect", connect(contexts=list(contexts), protocol=protocol))
@@ -99,21 +83,21 @@ async def test_a_peer_that_does_not_read_is_let_go(impatient: Impatient, monkeyp
         await until(lambda: not station.connections)
 
 
-async def test_a_frame_that_is_too_long_ends_the_connection(station: "Station") -> None:
+async def test_a_frame_that_is_too_long_ends_the_connection(station: Station) -> None:
     client = await station.client()
     await client.socket.send("x" * 65_537)
     assert (await client.closed())[0] == 1009
     await until(lambda: station.hub.sessions == 0)
 
 
-async def test_the_longest_frame_is_read(station: "Station") -> None:
+async def test_the_longest_frame_is_read(station: Station) -> None:
     client = await station.client()
     await client.socket.send("x" * 65_536)
     assert (await client.hear())["error"]["code"] == -32700
 
 
 # --- going down
-async def test_clients_are_sent_away_when_the_gateway_drains(station: "Station") -> None:
+async def test_clients_are_sent_away_when_the_gateway_drains(station: Station) -> None:
     client, protocol = await begin(station, None, "office")
     draining = asyncio.create_task(station.hub.drain())
     goodbye = await client.acknowledge()
@@ -135,7 +119,7 @@ async def test_a_client_that_does_not_take_its_leave_is_not_waited_for(impatient
         assert (await client.closed())[0] == 1012
 
 
-async def test_a_message_that_is_being_taken_is_answered_before_the_end(station: "Station") -> None:
+async def test_a_message_that_is_being_taken_is_answered_before_the_end(station: Station) -> None:
     client = await station.client()
     station.held = asyncio.Event()
     asked = await client.say(
@@ -151,7 +135,7 @@ async def test_a_message_that_is_being_taken_is_answered_before_the_end(station:
     await draining
 
 
-async def test_a_gateway_that_goes_down_takes_no_connection(station: "Station") -> None:
+async def test_a_gateway_that_goes_down_takes_no_connection(station: Station) -> None:
     station.draining = True
     with pytest.raises(websockets.InvalidStatus) as refused:
         await station.connection()
@@ -179,7 +163,7 @@ async def test_what_is_owed_to_a_protocol_reaches_whoever_comes_back_with_it() -
         assert restarted.heard == [(ACCOUNT.id, protocol)]
 
 
-async def test_whoever_comes_back_listens_to_what_it_listened_to(station: "Station") -> None:
+async def test_whoever_comes_back_listens_to_what_it_listened_to(station: Station) -> None:
     client, protocol = await begin(station)
     await client.ask("signalwire.receive", {"contexts": ["office"]})
     await client.socket.close()
@@ -190,7 +174,7 @@ async def test_whoever_comes_back_listens_to_what_it_listened_to(station: "Stati
     assert (await telling).error is None
 
 
-async def test_a_connection_left_behind_ends_when_its_client_comes_back(station: "Station") -> None:
+async def test_a_connection_left_behind_ends_when_its_client_comes_back(station: Station) -> None:
     behind, protocol = await begin(station, None, "office")
     again, _ = await begin(station, protocol)
     assert (await behind.closed())[0] == 1000
@@ -204,7 +188,7 @@ async def test_a_connection_left_behind_ends_when_its_client_comes_back(station:
     "protocol",
     ["office", "", "signalwire_", new_protocol(OTHER), new_protocol(ACCOUNT) + "\n", "signalwire_00_1_tidings"],
 )
-async def test_a_protocol_that_is_not_ones_own_is_replaced(station: "Station", protocol: str) -> None:
+async def test_a_protocol_that_is_not_ones_own_is_replaced(station: Station, protocol: str) -> None:
     _, given = await begin(station, protocol)
     assert given != protocol
     assert is_ours(given, ACCOUNT, NOW)
@@ -226,7 +210,7 @@ def test_the_signature_is_where_the_javascript_client_looks_for_it() -> None:
 
 
 async def test_of_those_who_are_gone_the_last_ones_are_remembered(
-    station: "Station", monkeypatch: pytest.MonkeyPatch
+    station: Station, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tidings.relay.hub.REMEMBERED", 1)
     first, forgotten = await begin(station, None, "office")

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -17,19 +17,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from signalwire.relay.client import RelayClient, RelayError
 from signalwire.relay.message import Message
 
+from tests.relay.station import ACCOUNT, PATIENCE, PROJECT, Station, a_message, inbound, serving, until
 from tidings.ids import dashed
 from tidings.lifecycle import Status
-
-if TYPE_CHECKING:
-    from tests.relay.station import ACCOUNT, PATIENCE, PROJECT, Station, a_message, inbound, serving, until
-else:
-    from station import ACCOUNT, PATIENCE, PROJECT, Station, a_message, inbound, serving, until
 
 SENDER, RECIPIENT = "+15005550006", "+15551230000"
 
 
 @pytest.fixture
-async def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "AsyncIterator[Station]":
+async def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Station]:
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     _certify(certificate, key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -60,7 +56,7 @@ def _certify(certificate: Path, key: Path) -> None:
     )
 
 
-def a_client(station: "Station", *contexts: str, token: str = ACCOUNT.auth_token) -> RelayClient:
+def a_client(station: Station, *contexts: str, token: str = ACCOUNT.auth_token) -> RelayClient:
     return RelayClient(PROJECT, token, host=f"127.0.0.1:{station.port}", contexts=list(contexts))
 
 
@@ -71,7 +67,7 @@ def collector(received: asyncio.Queue[Message]) -> Callable[[Message], Coroutine
     return take
 
 
-async def test_a_message_is_sent_and_followed_to_its_end(secured: "Station") -> None:
+async def test_a_message_is_sent_and_followed_to_its_end(secured: Station) -> None:
     async with a_client(secured) as client:
         message = await client.send_message(
             to_number=RECIPIENT, from_number=SENDER, body="hello", tags=["mine"], region="us"
@@ -89,7 +85,7 @@ async def test_a_message_is_sent_and_followed_to_its_end(secured: "Station") -> 
         assert seen == ["queued", "initiated", "sent", "delivered"]
 
 
-async def test_a_failed_message_has_its_reason(secured: "Station") -> None:
+async def test_a_failed_message_has_its_reason(secured: Station) -> None:
     async with a_client(secured) as client:
         message = await client.send_message(to_number=RECIPIENT, from_number=SENDER, body="hello")
         kept = a_message(client.relay_protocol, id=f"{1:032x}")
@@ -98,7 +94,7 @@ async def test_a_failed_message_has_its_reason(secured: "Station") -> None:
         assert (message.state, message.reason) == ("failed", "unknown_error")
 
 
-async def test_inbound_messages_arrive(secured: "Station") -> None:
+async def test_inbound_messages_arrive(secured: Station) -> None:
     received: asyncio.Queue[Message] = asyncio.Queue()
     async with a_client(secured, "office") as client:
         client.on_message(collector(received))
@@ -112,7 +108,7 @@ async def test_inbound_messages_arrive(secured: "Station") -> None:
         assert (await secured.tell(inbound("home"))).error == 11205
 
 
-async def test_wrong_credentials_are_an_error_it_knows(secured: "Station") -> None:
+async def test_wrong_credentials_are_an_error_it_knows(secured: Station) -> None:
     client = a_client(secured, token="wrong")
     with pytest.raises(RelayError) as refused:
         await client.connect()
@@ -121,7 +117,7 @@ async def test_wrong_credentials_are_an_error_it_knows(secured: "Station") -> No
     await client.disconnect()
 
 
-async def test_a_refused_message_is_an_error_it_knows(secured: "Station") -> None:
+async def test_a_refused_message_is_an_error_it_knows(secured: Station) -> None:
     async with a_client(secured) as client:
         with pytest.raises(RelayError) as refused:
             await client.send_message(to_number=RECIPIENT, from_number=SENDER, media=["ftp://example.com"])
@@ -129,7 +125,7 @@ async def test_a_refused_message_is_an_error_it_knows(secured: "Station") -> Non
     assert "'media' is not an http or https URL" in refused.value.message
 
 
-async def test_calls_are_not_served(secured: "Station") -> None:
+async def test_calls_are_not_served(secured: Station) -> None:
     async with a_client(secured) as client:
         with pytest.raises(RelayError) as refused:
             await client.execute("calling.answer", {"node_id": "n", "call_id": "c"})
@@ -148,7 +144,7 @@ async def running(client: RelayClient) -> AsyncIterator[None]:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
 
 
-async def test_it_comes_back_after_a_drain_and_is_told_what_it_is_owed(secured: "Station") -> None:
+async def test_it_comes_back_after_a_drain_and_is_told_what_it_is_owed(secured: Station) -> None:
     received: asyncio.Queue[Message] = asyncio.Queue()
     client = a_client(secured, "office")
     client.on_message(collector(received))

@@ -1,42 +1,27 @@
 """What a client of the present form says and hears: frames by table, on a real socket."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.relay.station import (
+    ACCOUNT,
+    CLOSED,
+    NO_RELAY,
+    NOW,
+    OTHER,
+    PROJECT,
+    Station,
+    a_message,
+    connect,
+    inbound,
+)
 from tidings.clock import SECOND
 from tidings.errors import Problem
 from tidings.lifecycle import Status
 from tidings.store.base import StoreError
-
-if TYPE_CHECKING:
-    from tests.relay.station import (
-        ACCOUNT,
-        CLOSED,
-        NO_RELAY,
-        NOW,
-        OTHER,
-        PROJECT,
-        Station,
-        a_message,
-        connect,
-        inbound,
-    )
-else:
-    from station import (
-        ACCOUNT,
-        CLOSED,
-        NO_RELAY,
-        NOW,
-        OTHER,
-        PROJECT,
-        Station,
-        a_message,
-        connect,
-        inbound,
-    )
 
 UNAUTHORIZED = "Authentication service failed with status ProtocolError, 401 Unauthorized: {}"
 FORBIDDEN = "Authentication service failed with status ProtocolError, 403 Forbidden: {}"

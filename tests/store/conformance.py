@@ -7,12 +7,36 @@ open yet and all lie in the same place, so that a test can close one and look at
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.store.conformance_arranged import ArrangedConformance
+from tests.store.conformance_attempts import AttemptsConformance
+from tests.store.conformance_callbacks import CallbacksConformance
+from tests.store.conformance_contents import ContentsConformance
+from tests.store.conformance_inbound import InboundConformance
+from tests.store.conformance_queues import QueuesConformance
+from tests.store.conformance_schedule import ScheduleConformance
+from tests.store.rows import (
+    ACCOUNT,
+    HOST,
+    NASTY,
+    NOON,
+    OTHER,
+    a_callback,
+    a_change,
+    a_key,
+    a_message,
+    a_receipt,
+    a_segment,
+    an_event,
+    an_id,
+    created,
+    put,
+    standing_of,
+)
 from tidings.clock import DAY, HOUR, SECOND
 from tidings.lifecycle import SegmentState, Status
 from tidings.model import (
@@ -22,59 +46,6 @@ from tidings.model import (
 )
 from tidings.store.base import Change, KeyTaken, MessageFilter, Store, StoreError
 from tidings.text import Encoding
-
-if TYPE_CHECKING:
-    from tests.store.conformance_arranged import ArrangedConformance
-    from tests.store.conformance_attempts import AttemptsConformance
-    from tests.store.conformance_callbacks import CallbacksConformance
-    from tests.store.conformance_contents import ContentsConformance
-    from tests.store.conformance_inbound import InboundConformance
-    from tests.store.conformance_queues import QueuesConformance
-    from tests.store.conformance_schedule import ScheduleConformance
-    from tests.store.rows import (
-        ACCOUNT,
-        HOST,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_key,
-        a_message,
-        a_receipt,
-        a_segment,
-        an_event,
-        an_id,
-        created,
-        put,
-        standing_of,
-    )
-else:
-    from conformance_arranged import ArrangedConformance
-    from conformance_attempts import AttemptsConformance
-    from conformance_callbacks import CallbacksConformance
-    from conformance_contents import ContentsConformance
-    from conformance_inbound import InboundConformance
-    from conformance_queues import QueuesConformance
-    from conformance_schedule import ScheduleConformance
-    from rows import (
-        ACCOUNT,
-        HOST,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_key,
-        a_message,
-        a_receipt,
-        a_segment,
-        an_event,
-        an_id,
-        created,
-        put,
-        standing_of,
-    )
 
 Stores = Callable[[], Store]
 

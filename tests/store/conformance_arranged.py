@@ -1,11 +1,11 @@
 """The conformance suite's sixth part: senders and how they are handled, and what applications arrange."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from tests.store.rows import ACCOUNT, NASTY, NOON, OTHER, a_change, an_id
 from tidings.arranged import (
     Application,
     Handler,
@@ -18,11 +18,6 @@ from tidings.arranged import (
 )
 from tidings.model import Account
 from tidings.store.base import Store, StoreError
-
-if TYPE_CHECKING:
-    from tests.store.rows import ACCOUNT, NASTY, NOON, OTHER, a_change, an_id
-else:
-    from rows import ACCOUNT, NASTY, NOON, OTHER, a_change, an_id
 
 HANDLING = Handling(
     Handler.APPLICATION,

@@ -1,45 +1,28 @@
 """The conformance suite's fourth part: every attempt at a callback, and callbacks that are told again."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.store.rows import (
+    ACCOUNT,
+    NASTY,
+    NOON,
+    OTHER,
+    a_callback,
+    a_change,
+    a_message,
+    a_replay,
+    an_attempt,
+    an_id,
+    key_of,
+    put,
+)
 from tidings.clock import DAY, HOUR, SECOND
 from tidings.model import Attempt, Callback, CallbackState, Message, Replay, Target
 from tidings.store.base import CallbackFilter, CallbackKey, Contradiction, Store
-
-if TYPE_CHECKING:
-    from tests.store.rows import (
-        ACCOUNT,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_message,
-        a_replay,
-        an_attempt,
-        an_id,
-        key_of,
-        put,
-    )
-else:
-    from rows import (
-        ACCOUNT,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_message,
-        a_replay,
-        an_attempt,
-        an_id,
-        key_of,
-        put,
-    )
 
 OWED, RETRYING, DONE, GIVEN_UP = CallbackState
 

@@ -1,48 +1,30 @@
 """The conformance suite's third part: what is owed to whom, in which order, and finding it again."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.store.rows import (
+    ACCOUNT,
+    HOST,
+    NASTY,
+    NOON,
+    OTHER,
+    a_callback,
+    a_change,
+    a_message,
+    an_event,
+    an_id,
+    created,
+    key_of,
+    put,
+)
 from tidings.clock import DAY, HOUR
 from tidings.ids import floor_id
 from tidings.model import Callback, CallbackState, Message, Target
 from tidings.store.base import CallbackFilter, CallbackKey, Change, Contradiction, Store
-
-if TYPE_CHECKING:
-    from tests.store.rows import (
-        ACCOUNT,
-        HOST,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_message,
-        an_event,
-        an_id,
-        created,
-        key_of,
-        put,
-    )
-else:
-    from rows import (
-        ACCOUNT,
-        HOST,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_message,
-        an_event,
-        an_id,
-        created,
-        key_of,
-        put,
-    )
 
 OWED, RETRYING, DONE, GIVEN_UP = CallbackState
 ELSEWHERE = "http://127.0.0.1:80"

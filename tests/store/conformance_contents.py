@@ -3,54 +3,32 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
+from tests.store.rows import (
+    ACCOUNT,
+    HOST,
+    NASTY,
+    NOON,
+    OTHER,
+    a_callback,
+    a_change,
+    a_medium,
+    a_message,
+    a_receipt,
+    an_attempt,
+    an_event,
+    an_id,
+    created,
+    key_of,
+    put,
+    standing_of,
+)
 from tidings.lifecycle import Status
 from tidings.model import CallbackState, Channel, Message, Standing, Target
 from tidings.store.base import Change, MessageFilter, Store
-
-if TYPE_CHECKING:
-    from tests.store.rows import (
-        ACCOUNT,
-        HOST,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_medium,
-        a_message,
-        a_receipt,
-        an_attempt,
-        an_event,
-        an_id,
-        created,
-        key_of,
-        put,
-        standing_of,
-    )
-else:
-    from rows import (
-        ACCOUNT,
-        HOST,
-        NASTY,
-        NOON,
-        OTHER,
-        a_callback,
-        a_change,
-        a_medium,
-        a_message,
-        a_receipt,
-        an_attempt,
-        an_event,
-        an_id,
-        created,
-        key_of,
-        put,
-        standing_of,
-    )
 
 SECRET = "the vault's code is 4711"
 DONE = CallbackState.DONE

@@ -2,42 +2,25 @@
 
 import asyncio
 from itertools import product
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from tests.store.rows import (
+    ACCOUNT,
+    NASTY,
+    NOON,
+    OTHER,
+    a_change,
+    a_message,
+    a_part,
+    an_arrival,
+    an_id,
+    an_opt_out,
+    created,
+)
 from tidings.model import OptOut
 from tidings.store.base import Store
-
-if TYPE_CHECKING:
-    from tests.store.rows import (
-        ACCOUNT,
-        NASTY,
-        NOON,
-        OTHER,
-        a_change,
-        a_message,
-        a_part,
-        an_arrival,
-        an_id,
-        an_opt_out,
-        created,
-    )
-else:
-    from rows import (
-        ACCOUNT,
-        NASTY,
-        NOON,
-        OTHER,
-        a_change,
-        a_message,
-        a_part,
-        an_arrival,
-        an_id,
-        an_opt_out,
-        created,
-    )
 
 SCOPES = ("+1500", "+1501", "0c" * 16)
 RECIPIENTS = ("+1555", "+1556", "+1557")

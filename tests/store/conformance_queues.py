@@ -1,51 +1,31 @@
 """The conformance suite's second half: what is to be done, receipts, and who may do what."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 
+from tests.store.rows import (
+    ACCOUNT,
+    NASTY,
+    NOON,
+    OTHER,
+    a_change,
+    a_key,
+    a_message,
+    a_receipt,
+    a_segment,
+    an_id,
+    created,
+    put,
+    scheduled,
+    standing_of,
+)
 from tidings.arranged import Sender
 from tidings.clock import DAY, HOUR
 from tidings.lifecycle import SegmentState, Status
 from tidings.model import Account, ApiKey, CallbackOptions, SharedKey
 from tidings.store.base import Store, StoreError
-
-if TYPE_CHECKING:
-    from tests.store.rows import (
-        ACCOUNT,
-        NASTY,
-        NOON,
-        OTHER,
-        a_change,
-        a_key,
-        a_message,
-        a_receipt,
-        a_segment,
-        an_id,
-        created,
-        put,
-        scheduled,
-        standing_of,
-    )
-else:
-    from rows import (
-        ACCOUNT,
-        NASTY,
-        NOON,
-        OTHER,
-        a_change,
-        a_key,
-        a_message,
-        a_receipt,
-        a_segment,
-        an_id,
-        created,
-        put,
-        scheduled,
-        standing_of,
-    )
 
 
 class QueuesConformance:

@@ -1,18 +1,13 @@
 """The conformance suite's eighth part: messages that are sent later, and such as cannot wait for ever."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from tests.store.rows import ACCOUNT, NOON, OTHER, a_change, a_message, an_id, put, scheduled, standing_of
 from tidings.clock import DAY, HOUR, SECOND
 from tidings.lifecycle import Status
 from tidings.store.base import MessageFilter, Store
-
-if TYPE_CHECKING:
-    from tests.store.rows import ACCOUNT, NOON, OTHER, a_change, a_message, an_id, put, scheduled, standing_of
-else:
-    from rows import ACCOUNT, NOON, OTHER, a_change, a_message, an_id, put, scheduled, standing_of
 
 
 class ScheduleConformance:

@@ -3,10 +3,10 @@
 import sqlite3
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from tests.store.rows import ACCOUNT, HOST, NOON, a_callback, a_change, a_message, an_event, scheduled, standing_of
 from tidings.arranged import Handling
 from tidings.clock import SECOND
 from tidings.ids import from_any
@@ -14,31 +14,6 @@ from tidings.lifecycle import Status
 from tidings.model import Account, CallbackOptions, CallbackState, OptOut, Target
 from tidings.store.base import CallbackFilter, Change, MessageFilter
 from tidings.store.sqlite import SqliteStore
-
-if TYPE_CHECKING:
-    from tests.store.rows import (
-        ACCOUNT,
-        HOST,
-        NOON,
-        a_callback,
-        a_change,
-        a_message,
-        an_event,
-        scheduled,
-        standing_of,
-    )
-else:
-    from rows import (
-        ACCOUNT,
-        HOST,
-        NOON,
-        a_callback,
-        a_change,
-        a_message,
-        an_event,
-        scheduled,
-        standing_of,
-    )
 
 OWED, RETRYING, _, GIVEN_UP = CallbackState
 

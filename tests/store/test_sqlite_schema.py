@@ -4,23 +4,18 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 
+from tests.store.conformance_contents import SECRET, told
+from tests.store.rows import HOST, a_change, a_message, a_replay
 from tidings.model import Arrival, Attempt, Callback, CallbackState, InboundPart, Medium, OptOut, Replay
 from tidings.store.base import CallbackFilter
 from tidings.store.sqlite import SqliteStore, places
 from tidings.store.sqlite.migrate import migrate
 from tidings.store.sqlite.statements import SQL
-
-if TYPE_CHECKING:
-    from tests.store.conformance_contents import SECRET, told
-    from tests.store.rows import HOST, a_change, a_message, a_replay
-else:
-    from conformance_contents import SECRET, told
-    from rows import HOST, a_change, a_message, a_replay
 
 OWED, RETRYING, DONE, GIVEN_UP = CallbackState
 

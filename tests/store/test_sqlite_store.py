@@ -4,22 +4,16 @@ import asyncio
 import signal
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.store.conformance import StoreConformance, Stores
+from tests.store.rows import a_message, created
 from tidings.apart import Apart
 from tidings.model import Account
 from tidings.store.base import StoreError
 from tidings.store.sqlite import SqliteStore
 from tidings.store.sqlite.scribe import Command, Reply, Scribe, Terms
-
-if TYPE_CHECKING:
-    from tests.store.conformance import StoreConformance, Stores
-    from tests.store.rows import a_message, created
-else:
-    from conformance import StoreConformance
-    from rows import a_message, created
 
 ACCOUNT = Account("0a" * 16, "first", "token", 0)
 
@@ -30,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def stores(path: Path) -> "Stores":
+def stores(path: Path) -> Stores:
     return lambda: SqliteStore(path)
 
 
@@ -144,7 +138,7 @@ class TestSqliteStoreApart(StoreConformance):
     """As a gateway uses it, with the scribe in a process of its own."""
 
     @pytest.fixture
-    def stores(self, path: Path) -> "Stores":
+    def stores(self, path: Path) -> Stores:
         # One gateway at a time: whoever opens it besides is on a visit.
         first = iter([True])
         return lambda: SqliteStore(path, apart=next(first, False))

@@ -1,13 +1,9 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.tongues.house import House, served
-else:
-    from house import House, served
+from tests.tongues.house import House, served
 
 
 @pytest.fixture

@@ -4,16 +4,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import websockets
 
+from tests.tongues.house import ACCOUNT, SENDER, WAIT, House
 from tidings.ids import dashed
-
-if TYPE_CHECKING:
-    from tests.tongues.house import ACCOUNT, SENDER, WAIT, House
-else:
-    from house import ACCOUNT, SENDER, WAIT, House
 
 
 class Session:

@@ -1,19 +1,14 @@
 """What is arranged through one API holds for messages of all: number groups, and who answers a number."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
+from tests.tongues.house import ACCOUNT, SENDER, House
+from tests.tongues.test_every_tongue import COMPAT, TWILIO, genuine, statuses
 from tidings.arranged import Sender
 from tidings.carriers.base import InboundSegment
 from tidings.ids import dashed
-
-if TYPE_CHECKING:
-    from tests.tongues.house import ACCOUNT, SENDER, House
-    from tests.tongues.test_every_tongue import COMPAT, TWILIO, genuine, statuses
-else:
-    from house import ACCOUNT, SENDER, House
-    from test_every_tongue import COMPAT, TWILIO, genuine, statuses
 
 OTHER = "+15005550007"
 DELIVERED = "+15551230200"

@@ -13,16 +13,13 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from tests.tongues.house import ACCOUNT, SENDER, Got, House, ac, served
 from tidings.clock import SECOND, WindableClock, instant
 from tidings.gateway.rates import QueueSettings
 from tidings.settings import development
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.tongues.house import ACCOUNT, SENDER, Got, House, ac, served
-else:
-    from house import ACCOUNT, SENDER, Got, House, ac, served
 
 T = TypeVar("T")
 

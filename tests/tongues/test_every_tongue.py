@@ -3,20 +3,16 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import jsonschema
 import pytest
 import websockets
 from twilio.request_validator import RequestValidator
 
+from tests.tongues.house import ACCOUNT, SENDER, TWILIO_ONLY, WAIT, Got, House, ac
 from tidings.callbacks.signing import signalwire_form_signature, signalwire_signature
 from tidings.ids import dashed, sid
-
-if TYPE_CHECKING:
-    from tests.tongues.house import ACCOUNT, SENDER, TWILIO_ONLY, WAIT, Got, House, ac
-else:
-    from house import ACCOUNT, SENDER, TWILIO_ONLY, WAIT, Got, House, ac
 
 PROJECT: Final = dashed(ACCOUNT.id)
 COMPAT: Final = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Messages"

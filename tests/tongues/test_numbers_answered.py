@@ -1,17 +1,12 @@
 """Who answers a number, as Twilio's API was told: a message that comes in is asked about and replied to."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
+from tests.tongues.house import ACCOUNT, SENDER, House, ac
 from tidings.carriers.base import InboundSegment
-
-if TYPE_CHECKING:
-    from tests.tongues.house import ACCOUNT, SENDER, House, ac
-else:
-    from house import ACCOUNT, SENDER, House, ac
 
 HANDSET = "+15551230202"
 

@@ -1,18 +1,13 @@
 """RELAY end to end: what happens to messages is told over WebSocket as surely as over HTTP."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tests.tongues.house import ACCOUNT, SENDER, House, served
+from tests.tongues.session import session
 from tidings.arranged import Handler, Handling, Sender
 from tidings.carriers.base import InboundMedia, InboundSegment, Part
 from tidings.ids import dashed
-
-if TYPE_CHECKING:
-    from tests.tongues.house import ACCOUNT, SENDER, House, served
-    from tests.tongues.session import session
-else:
-    from house import ACCOUNT, SENDER, House, served
-    from session import session
 
 DELIVERED = "+15551230200"
 OFFICE = Handling(handler=Handler.RELAY, dialect="signalwire_relay", context="office", spelling="relay_topic")

@@ -7,20 +7,16 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import pytest
 from twilio.rest import Client
 
+from tests.tongues.house import ACCOUNT, SENDER, WAIT, Got, House, ac, served
 from tidings.clock import SECOND, SystemClock, instant, micros
 from tidings.gateway.rates import QueueSettings
 from tidings.settings import development
-
-if TYPE_CHECKING:
-    from tests.tongues.house import ACCOUNT, SENDER, WAIT, Got, House, ac, served
-else:
-    from house import ACCOUNT, SENDER, WAIT, Got, House, ac, served
 
 T = TypeVar("T")
 

@@ -7,14 +7,12 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from tests.web.twilio_description import check
 from tidings.arranged import Sender
 from tidings.errors import CATALOGUE
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.twilio_description import check
-else:
-    from twilio_description import check
 
 POOLS = ("PhoneNumbers", "ShortCodes", "AlphaSenders", "DestinationAlphaSenders")
 """What stands in a path before the SID of a sender."""

@@ -12,6 +12,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from tests.web.twilio_description import body_of, check
 from tidings.clock import DAY, HOUR, SECOND, instant
 from tidings.errors import CATALOGUE
 from tidings.ids import new_id
@@ -19,9 +20,6 @@ from tidings.model import ApiKey, Attempt
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.twilio_description import body_of, check
-else:
-    from twilio_description import body_of, check
 
 ACCOUNT = "0a" * 16
 NOBODYS = "NO" + "0" * 32

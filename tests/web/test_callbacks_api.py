@@ -6,6 +6,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from tests.web.description import described
 from tidings.callbacks.breaker import TRIPS_AFTER
 from tidings.clock import DAY, HOUR, SECOND, iso
 from tidings.errors import CATALOGUE
@@ -16,9 +17,6 @@ from tidings.model import CallbackState, Target
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.description import described
-else:
-    from description import described
 
 OTHERS: dict[str, Any] = {
     "host": "https://other.example.com:8443",

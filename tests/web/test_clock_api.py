@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.web.description import described
 from tidings.clock import DAY, HOUR, SECOND, iso
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.description import described
-else:
-    from description import described
 
 PATH = "/v1/clock"
 TEST = ("AC" + "0d" * 16, "token of the test")

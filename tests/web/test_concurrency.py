@@ -14,6 +14,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 from twilio.base.exceptions import TwilioRestException
 
+from tests.web.description import DESCRIPTION, described
 from tidings.errors import Problem
 from tidings.ids import dashed
 from tidings.model import ApiKey
@@ -23,9 +24,6 @@ from tidings.web.crowd import Crowd
 
 if TYPE_CHECKING:
     from tests.web.conftest import Server, Site
-    from tests.web.description import DESCRIPTION, described
-else:
-    from description import DESCRIPTION, described
 
 WAIT = 10.0
 LIMIT = 2

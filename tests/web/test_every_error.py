@@ -14,6 +14,22 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 from websockets.sync.client import connect
 
+from tests.web.scene import (
+    CLOSED,
+    ELSEWHERE,
+    FORM,
+    FREE,
+    FROM,
+    FULL,
+    MESSAGES,
+    MINE,
+    SERVICE,
+    TEST,
+    THEIRS,
+    TO,
+    WAIT,
+    Scene,
+)
 from tidings.dialects.signalwire_compat_errors import error_json
 from tidings.errors import CATALOGUE, Met, Problem
 from tidings.gateway.schedule import ScheduleSettings
@@ -24,39 +40,6 @@ from tidings.web.wire import MAX_BODY
 
 if TYPE_CHECKING:
     from tests.web.conftest import Server, Site
-    from tests.web.scene import (
-        CLOSED,
-        ELSEWHERE,
-        FORM,
-        FREE,
-        FROM,
-        FULL,
-        MESSAGES,
-        MINE,
-        SERVICE,
-        TEST,
-        THEIRS,
-        TO,
-        WAIT,
-        Scene,
-    )
-else:
-    from scene import (
-        CLOSED,
-        ELSEWHERE,
-        FORM,
-        FREE,
-        FROM,
-        FULL,
-        MESSAGES,
-        MINE,
-        SERVICE,
-        TEST,
-        THEIRS,
-        TO,
-        WAIT,
-        Scene,
-    )
 
 HOOK = "https://app.example.com/sms"
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from tests.web.description import described
 from tidings.arranged import Keywords, Member, Sender, Service
 from tidings.clock import SECOND, iso
 from tidings.dialects.own_opt_outs import MAX_ENTRIES, MAX_IMPORT
@@ -13,9 +14,6 @@ from tidings.web import own_opt_outs
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.description import described
-else:
-    from description import described
 
 ACCOUNT, OTHER = "0a" * 16, "0b" * 16
 MINE, SECOND_OF_MINE, THEIRS = "+15005550006", "+15005550007", "+15005550009"

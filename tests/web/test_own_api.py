@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.routing import Route, Router
 
+from tests.web.description import DESCRIPTION, described
 from tidings.arranged import Service
 from tidings.clock import HOUR, SECOND, iso
 from tidings.errors import CATALOGUE
@@ -29,10 +30,8 @@ from tidings.web.app import build
 
 if TYPE_CHECKING:
     from schemathesis import Case
+
     from tests.web.conftest import Site
-    from tests.web.description import DESCRIPTION, described
-else:
-    from description import DESCRIPTION, described
 
 ACCOUNT = "0a" * 16
 FROM, TO = "+15005550006", "+15551230000"

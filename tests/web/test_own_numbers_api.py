@@ -6,14 +6,12 @@ import httpx
 import msgspec
 import pytest
 
+from tests.web.description import described
 from tidings.arranged import Application, Handler, Handling, Sender
 from tidings.clock import SECOND, iso
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.description import described
-else:
-    from description import described
 
 ACCOUNT, OTHER = "0a" * 16, "0b" * 16
 MINE, THEIRS = "+15005550006", "+15005550009"

@@ -7,6 +7,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.web.compat_project import (
+    ACCOUNT,
+    FORM,
+    FROM,
+    MESSAGES,
+    NOBODY,
+    OTHER,
+    OTHER_PROJECT,
+    OTHER_TOKEN,
+    PICTURE,
+    PREFIXES,
+    PROJECT,
+    REFUSED,
+    ROOT,
+    TAKEN,
+    TO,
+    TOKEN,
+    conforming,
+    create,
+    http,
+    picture,
+    refused,
+    say,
+    sent,
+)
 from tidings.arranged import Application, Member, Service
 from tidings.clock import HOUR
 from tidings.gateway.ledger import Evidence
@@ -14,58 +39,7 @@ from tidings.lifecycle import Kind
 from tidings.store.base import StoreError
 
 if TYPE_CHECKING:
-    from tests.web.compat_project import (
-        ACCOUNT,
-        FORM,
-        FROM,
-        MESSAGES,
-        NOBODY,
-        OTHER,
-        OTHER_PROJECT,
-        OTHER_TOKEN,
-        PICTURE,
-        PREFIXES,
-        PROJECT,
-        REFUSED,
-        ROOT,
-        TAKEN,
-        TO,
-        TOKEN,
-        conforming,
-        create,
-        http,
-        picture,
-        refused,
-        say,
-        sent,
-    )
     from tests.web.conftest import Site
-else:
-    from compat_project import (
-        ACCOUNT,
-        FORM,
-        FROM,
-        MESSAGES,
-        NOBODY,
-        OTHER,
-        OTHER_PROJECT,
-        OTHER_TOKEN,
-        PICTURE,
-        PREFIXES,
-        PROJECT,
-        REFUSED,
-        ROOT,
-        TAKEN,
-        TO,
-        TOKEN,
-        conforming,
-        create,
-        http,
-        picture,
-        refused,
-        say,
-        sent,
-    )
 
 
 # --- create and fetch

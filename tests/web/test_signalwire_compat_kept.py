@@ -9,45 +9,27 @@ import httpx
 import pytest
 from twilio.rest import Client
 
+from tests.web.compat_project import (
+    FROM,
+    MESSAGES,
+    PICTURE,
+    PREFIXES,
+    PROJECT,
+    REFUSED,
+    TAKEN,
+    TOKEN,
+    conforming,
+    create,
+    http,
+    picture,
+    refused,
+    say,
+    sent,
+)
 from tidings.clock import DAY
 
 if TYPE_CHECKING:
-    from tests.web.compat_project import (
-        FROM,
-        MESSAGES,
-        PICTURE,
-        PREFIXES,
-        PROJECT,
-        REFUSED,
-        TAKEN,
-        TOKEN,
-        conforming,
-        create,
-        http,
-        picture,
-        refused,
-        say,
-        sent,
-    )
     from tests.web.conftest import Site
-else:
-    from compat_project import (
-        FROM,
-        MESSAGES,
-        PICTURE,
-        PREFIXES,
-        PROJECT,
-        REFUSED,
-        TAKEN,
-        TOKEN,
-        conforming,
-        create,
-        http,
-        picture,
-        refused,
-        say,
-        sent,
-    )
 
 
 # --- lists

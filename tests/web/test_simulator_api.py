@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.web.description import described
 from tidings.arranged import Sender
 from tidings.carriers.base import Carrier, InboundMedia, InboundSegment, Part, Receipt
 from tidings.carriers.simulator.carrier import SimulatorCarrier, SimulatorSettings
@@ -21,9 +22,6 @@ from tidings.web import simulator
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.description import described
-else:
-    from description import described
 
 ACCOUNT = "0a" * 16
 FROM, TO, THEIRS = "+15551230200", "+15005550006", "+15005550009"

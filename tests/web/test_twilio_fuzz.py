@@ -12,18 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 
+from tests.web.twilio_description import API, OPERATIONS, check, check_refusal
+from tests.web.twilio_stock import EMPTY, FORMS, FROM, HOOK, NAME, PICTURE, SEND_AT, SIDS, TO, Stock
 from tidings.dialects import twilio, twilio_lists, twilio_sms
 from tidings.errors import Problem
 from tidings.web.app import build
 
 if TYPE_CHECKING:
     from schemathesis import Case
+
     from tests.web.conftest import Server, Site
-    from tests.web.twilio_description import API, OPERATIONS, check, check_refusal
-    from tests.web.twilio_stock import EMPTY, FORMS, FROM, HOOK, NAME, PICTURE, SEND_AT, SIDS, TO, Stock
-else:
-    from twilio_description import API, OPERATIONS, check, check_refusal
-    from twilio_stock import EMPTY, FORMS, FROM, HOOK, NAME, PICTURE, SEND_AT, SIDS, TO, Stock
 
 EXAMPLES = 10
 """An operation: enough to see that nothing gave way. More were looked at when this was written."""

@@ -8,15 +8,13 @@ import msgspec
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
+from tests.web.twilio_description import body_of
 from tidings.arranged import Application, Handler, Handling, Member, Sender, Service
 from tidings.ids import dashed
 from tidings.model import Account
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.twilio_description import body_of
-else:
-    from twilio_description import body_of
 
 ACCOUNT, TOKEN, OTHER = "0a" * 16, "token of the first", "0b" * 16
 TEST = Account("0d" * 16, "test", "token of the test", 0, test=True)

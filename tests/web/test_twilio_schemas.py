@@ -9,19 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
+from tests.web.messaging_client import client
+from tests.web.twilio_description import API, OPERATIONS, Operation, check
+from tests.web.twilio_stock import FORMS, SEND_AT, SIDS, TO, Stock
 from tidings.errors import CATALOGUE
 from tidings.lifecycle import Status
 from tidings.model import Direction
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.messaging_client import client
-    from tests.web.twilio_description import API, OPERATIONS, Operation, check
-    from tests.web.twilio_stock import FORMS, SEND_AT, SIDS, TO, Stock
-else:
-    from messaging_client import client
-    from twilio_description import API, OPERATIONS, Operation, check
-    from twilio_stock import FORMS, SEND_AT, SIDS, TO, Stock
 
 
 def in_turn(operation: Operation) -> tuple[object, ...]:

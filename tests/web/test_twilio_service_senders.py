@@ -8,47 +8,29 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from twilio.base.exceptions import TwilioRestException
 
+from tests.web.messaging_client import (
+    ACCOUNT,
+    ALSO_MINE,
+    CODE,
+    ELSEWHERE,
+    MINE,
+    NOBODY,
+    POOLS,
+    SERVICES,
+    fields,
+    http,
+    new,
+    own,
+    refused,
+    services,
+    sid_of,
+)
 from tidings.arranged import Member, Sender
 from tidings.clock import SECOND, instant
 from tidings.ids import new_id
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.messaging_client import (
-        ACCOUNT,
-        ALSO_MINE,
-        CODE,
-        ELSEWHERE,
-        MINE,
-        NOBODY,
-        POOLS,
-        SERVICES,
-        fields,
-        http,
-        new,
-        own,
-        refused,
-        services,
-        sid_of,
-    )
-else:
-    from messaging_client import (
-        ACCOUNT,
-        ALSO_MINE,
-        CODE,
-        ELSEWHERE,
-        MINE,
-        NOBODY,
-        POOLS,
-        SERVICES,
-        fields,
-        http,
-        new,
-        own,
-        refused,
-        services,
-        sid_of,
-    )
 
 OTHER = "0b" * 16
 

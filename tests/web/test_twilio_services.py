@@ -7,6 +7,20 @@ import httpx
 import pytest
 from twilio.base.exceptions import TwilioException, TwilioRestException
 
+from tests.web.messaging_client import (
+    ACCOUNT,
+    ALSO_MINE,
+    ELSEWHERE,
+    MINE,
+    NOBODY,
+    SERVICES,
+    fields,
+    groups,
+    http,
+    refused,
+    services,
+    sid_of,
+)
 from tidings.arranged import Handler, Handling, Keywords, Member, Service
 from tidings.clock import SECOND, instant
 from tidings.errors import CATALOGUE, Problem
@@ -14,35 +28,6 @@ from tidings.ids import dashed
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-    from tests.web.messaging_client import (
-        ACCOUNT,
-        ALSO_MINE,
-        ELSEWHERE,
-        MINE,
-        NOBODY,
-        SERVICES,
-        fields,
-        groups,
-        http,
-        refused,
-        services,
-        sid_of,
-    )
-else:
-    from messaging_client import (
-        ACCOUNT,
-        ALSO_MINE,
-        ELSEWHERE,
-        MINE,
-        NOBODY,
-        SERVICES,
-        fields,
-        groups,
-        http,
-        refused,
-        services,
-        sid_of,
-    )
 
 OTHER, OTHER_TOKEN = "0b" * 16, "token of the second"
 HOOK, SPARE = "https://app.example.com/sms", "https://app.example.com/spare"

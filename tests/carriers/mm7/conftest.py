@@ -2,16 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.carriers.mm7.mmsc_peer import Kept, Peer, settings
 from tidings.carriers.mm7.carrier import Mm7Carrier
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import Kept, Peer, settings
-else:
-    from mmsc_peer import Kept, Peer, settings
 
 Connect = Callable[..., Awaitable[Mm7Carrier]]
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
@@ -17,6 +16,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.carriers.mm7.mmsc_peer import (
+    PICTURE,
+    Kept,
+    Peer,
+    Seen,
+    Step,
+    fault,
+    http,
+    settings,
+    submission,
+    submit_rsp,
+    taken,
+)
 from tidings.carriers.base import Accepted, Answer, Carrier, NotSent, Rejected, Throttled, Uncertain
 from tidings.carriers.mm7 import wire
 from tidings.carriers.mm7.carrier import Mm7Carrier
@@ -25,35 +37,6 @@ from tidings.carriers.smpp.settings import Tls
 from tidings.gateway.inquiry import Answers
 from tidings.model import Channel
 from tidings.text import Encoding
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import (
-        PICTURE,
-        Kept,
-        Peer,
-        Seen,
-        Step,
-        fault,
-        http,
-        settings,
-        submission,
-        submit_rsp,
-        taken,
-    )
-else:
-    from mmsc_peer import (
-        PICTURE,
-        Kept,
-        Peer,
-        Seen,
-        Step,
-        fault,
-        http,
-        settings,
-        submission,
-        submit_rsp,
-        taken,
-    )
 
 TIMEOUT = 5.0
 

@@ -1,19 +1,14 @@
 """Deliveries from an MMSC: kept first, acknowledged after, and only from our MMSC."""
 
 from base64 import b64encode
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.carriers.mm7.mmsc_peer import PICTURE, REL_5, Kept, settings
 from tidings.carriers.base import Part
 from tidings.carriers.mm7 import wire
 from tidings.carriers.mm7.inbox import Delivered, Inbox
 from tidings.carriers.mm7.soap import Schema
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import PICTURE, REL_5, Kept, settings
-else:
-    from mmsc_peer import PICTURE, REL_5, Kept, settings
 
 NOON = 1_790_000_000_000_000
 

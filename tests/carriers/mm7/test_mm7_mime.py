@@ -1,18 +1,13 @@
 """Multipart bodies, byte for byte."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.carriers.mm7.mmsc_peer import EVERY_BYTE
 from tidings.carriers.mm7.mime import MAX_DEPTH, MAX_PARTS, Malformed, leaves, multipart, parameter, part
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import EVERY_BYTE
-else:
-    from mmsc_peer import EVERY_BYTE
 
 
 @given(st.lists(st.binary(max_size=200) | st.sampled_from([EVERY_BYTE, b"\n", b"\r\n", b"--", b"\r\n--"])))

@@ -1,19 +1,13 @@
 """What each answer of an MMSC means, as one table."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.carriers.mm7.mmsc_peer import fault, submit_rsp
 from tidings.carriers.mm7.verdict import LONGEST_PAUSE, STATUS_CODES, Reply, judge, rule_of
 from tidings.carriers.smpp.command_status import Kind
 from tidings.errors import CATALOGUE
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import fault, submit_rsp
-else:
-    from mmsc_peer import fault, submit_rsp
 
 
 def reply(body: str, status: int = 200, retry_after: str = "") -> Reply:

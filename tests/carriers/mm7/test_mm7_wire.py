@@ -3,28 +3,13 @@
 import xml.etree.ElementTree as ET
 from email import message_from_bytes
 from email.message import Message
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.carriers.mm7.mmsc_peer import EVERY_BYTE, PICTURE, REL_5, REL_6, fault, settings, submission, submit_rsp
 from tidings.carriers.base import Part
 from tidings.carriers.mm7 import wire
 from tidings.carriers.mm7.soap import Schema
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import (
-        EVERY_BYTE,
-        PICTURE,
-        REL_5,
-        REL_6,
-        fault,
-        settings,
-        submission,
-        submit_rsp,
-    )
-else:
-    from mmsc_peer import EVERY_BYTE, PICTURE, REL_5, REL_6, fault, settings, submission, submit_rsp
-
 
 # --- submissions
 

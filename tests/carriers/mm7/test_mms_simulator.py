@@ -5,13 +5,14 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import httpx
 import pytest
 import uvicorn
 from starlette.routing import Route, Router
 
+from tests.carriers.mm7.mmsc_peer import EVERY_BYTE, PICTURE, Kept, settings, submission
 from tidings.carriers.base import Accepted, Answer, Carrier, NotSent, Part, Rejected, Throttled, Uncertain
 from tidings.carriers.mm7 import wire
 from tidings.carriers.mm7.carrier import Mm7Carrier
@@ -25,11 +26,6 @@ from tidings.model import Channel
 from tidings.web import mm7
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
-
-if TYPE_CHECKING:
-    from tests.carriers.mm7.mmsc_peer import EVERY_BYTE, PICTURE, Kept, settings, submission
-else:
-    from mmsc_peer import EVERY_BYTE, PICTURE, Kept, settings, submission
 
 TIMEOUT = 5.0
 
