@@ -24,7 +24,7 @@ from tidings.callbacks.signing import twilio_signature
 from tidings.callbacks.transport import Transport
 from tidings.carriers.smpp import pdu, profile, receipt
 from tidings.carriers.smpp.pdu import Command, ShortMessage
-from tidings.dialects import twilio
+from tidings.dialects import twilio, twilio_orders
 from tidings.ids import new_id
 from tidings.lifecycle import Status
 from tidings.model import Standing
@@ -100,7 +100,7 @@ def _operations() -> dict[str, Callable[[], object]]:
     return {
         "text.measure": lambda: text.measure(BODY),
         "text.measure, UCS-2": lambda: text.measure(BODY + "✓"),
-        "twilio.parse_create": lambda: twilio.parse_create(params),
+        "twilio_orders.parse_create": lambda: twilio_orders.parse_create(params),
         "twilio.message_json": lambda: twilio.message_json(asked, standing),
         "ids.new_id": lambda: new_id(NOW),
         "pdu.encode submit_sm": lambda: pdu.encode(Command.SUBMIT_SM, 1, submit),

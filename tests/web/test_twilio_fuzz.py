@@ -14,7 +14,7 @@ from schemathesis.config import SchemathesisConfig
 
 from tests.web.twilio_description import API, OPERATIONS, check, check_refusal
 from tests.web.twilio_stock import EMPTY, FORMS, FROM, HOOK, NAME, PICTURE, SEND_AT, SIDS, TO, Stock
-from tidings.dialects import twilio, twilio_lists, twilio_sms
+from tidings.dialects import twilio, twilio_lists, twilio_orders, twilio_sms
 from tidings.errors import Problem
 from tidings.web.app import build
 
@@ -197,7 +197,12 @@ PARAMETERS = st.lists(st.tuples(st.sampled_from(NAMES) | st.text(max_size=20), V
 @pytest.mark.parametrize(
     "parse",
     [
-        *(twilio.parse_create, twilio.parse_update, twilio.parse_feedback, twilio_sms.parse_create),
+        *(
+            twilio_orders.parse_create,
+            twilio_orders.parse_update,
+            twilio_orders.parse_feedback,
+            twilio_sms.parse_create,
+        ),
         *(twilio_lists.parse_list, twilio_lists.parse_media_list),
     ],
 )

@@ -16,8 +16,9 @@ from tidings.arranged import Handler, Handling, Member, Sender, Service
 from tidings.clock import zulu
 from tidings.dialects import numbers, twilio_v1
 from tidings.dialects.numbers import Ignored, Listing, method, url
-from tidings.dialects.twilio import MAX_VALIDITY, NAME, Params
+from tidings.dialects.twilio import NAME, Params
 from tidings.dialects.twilio_lists import parse_place
+from tidings.dialects.twilio_orders import MAX_VALIDITY
 from tidings.errors import Problem
 from tidings.ids import from_sid, sid
 from tidings.model import Account

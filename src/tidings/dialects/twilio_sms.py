@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from tidings import text
-from tidings.dialects import twilio
+from tidings.dialects import twilio, twilio_orders
 from tidings.dialects.listing import Listing
 from tidings.dialects.twilio import API_VERSION, Params
 from tidings.dialects.twilio_lists import envelope
@@ -32,8 +32,8 @@ _SHOWN: Final = (
 
 
 def parse_create(params: Params) -> tuple[Order, str | None, tuple[str, ...]]:
-    """As `twilio.parse_create`; also raises Problem 21605, and 21212 for a service in the place of a sender."""
-    order, application, ignored = twilio.parse_create([pair for pair in params if pair[0] in _HEEDED])
+    """As Twilio's other create; also raises Problem 21605, and 21212 for a service in the place of a sender."""
+    order, application, ignored = twilio_orders.parse_create([pair for pair in params if pair[0] in _HEEDED])
     if order.service is not None:
         raise Problem(21212, value=sid("MG", order.service))
     if text.length(order.body) > MAX_BODY:

@@ -1,22 +1,22 @@
-"""What taking an order in needs of HTTP, whatever the dialect: its key, its application, what of it had no effect.
+"""Messages made and listed over HTTP in the dialects that are spoken with parameters, whichever it is.
 
-Called by the rooms of the dialects that are spoken with parameters.
+Called by the rooms of these dialects, with what their dialect read of a request and how it shows what is found.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
 
 from tidings.arranged import Application
+from tidings.dialects.listing import Listing
 from tidings.errors import Problem
-from tidings.gateway.submit import Submitted
-from tidings.model import Account, Order
+from tidings.model import Account, Message, Order, Standing
 from tidings.web.gateway import Gateway
-from tidings.web.wire import Header, Request
+from tidings.web.wire import Answer, Header, Request, json_answer
 
 MAX_KEY: Final = 255
 """Characters of an idempotency key."""
@@ -25,21 +25,23 @@ _SHOWN: Final = 20
 
 log = logging.getLogger(__name__)
 
+Params = Sequence[tuple[str, str]]
 
-async def take_in(
+
+async def create(
     gateway: Gateway,
     account: Account,
     request: Request,
-    params: Sequence[tuple[str, str]],
-    order: Order,
-    application: str | None,
-    ignored: tuple[str, ...],
-) -> tuple[Submitted, list[Header]]:
-    """Submit what `params` ask for. Returns what was made of it, and headers that belong to the answer.
+    params: Params,
+    asked: tuple[Order, str | None, tuple[str, ...]],
+    show: Callable[[Message, Standing], dict[str, Any]],
+) -> Answer:
+    """Submit what `params` ask for: an order, perhaps the id of an application, the names of what has no effect.
 
-    Callbacks go where the order says, or else the `application`. Raises Problem: 21218 where there is no such
+    Callbacks go where the order says, or else the application. Raises Problem: 21218 where there is no such
     application, and as `Gateway.submit` does.
     """
+    order, application, ignored = asked
     if application is not None:
         found = await gateway.store.resource(Application, account.id, application)
         if found is None:
@@ -52,7 +54,19 @@ async def take_in(
     headers = ignored_parameters(ignored, submitted.message.id)
     if submitted.repeated:
         headers.append((b"idempotent-replayed", b"true"))
-    return submitted, headers
+    return json_answer(201, show(submitted.message, submitted.standing), headers)
+
+
+async def page(
+    gateway: Gateway,
+    account: Account,
+    listing: Listing,
+    show: Callable[[str, Listing, Sequence[tuple[Message, Standing]]], dict[str, Any]],
+) -> Answer:
+    """One page of the account's messages. `show` gets one more than are shown where another page follows."""
+    place = listing.place
+    found = await gateway.store.messages(account.id, listing.where, place.page_size + 1, place.after)
+    return json_answer(200, show(account.id, listing, found), ignored_parameters(listing.ignored, "a list"))
 
 
 def _idempotency_key(request: Request) -> str | None:

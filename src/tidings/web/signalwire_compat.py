@@ -23,9 +23,10 @@ from tidings.dialects.signalwire_compat_lists import media_page_json, page_json,
 from tidings.errors import Problem
 from tidings.ids import from_project
 from tidings.model import Account, Medium, Message, Standing
+from tidings.web import orders
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
-from tidings.web.orders import ignored_parameters, take_in
+from tidings.web.orders import ignored_parameters
 from tidings.web.wire import Answer, Endpoint, Handler, Request, json_answer, refusal_headers
 
 _PREFIXES: Final = {"/api/laml": "(?:/api/laml){1,2}", "": ""}
@@ -85,18 +86,11 @@ class _Messages:
     async def create(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator)
         given = await params(request)
-        order, application, ignored = parse_create(given)
-        submitted, headers = await take_in(self._gateway, account, request, given, order, application, ignored)
-        return json_answer(201, message_json(submitted.message, submitted.standing), headers)
+        return await orders.create(self._gateway, account, request, given, parse_create(given), message_json)
 
     async def list(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator)
-        listing = parse_list(request.query())
-        found = await self._gateway.store.messages(
-            account.id, listing.where, listing.place.page_size + 1, listing.place.after
-        )
-        headers = ignored_parameters(listing.ignored, "a list")
-        return json_answer(200, page_json(account.id, listing, found), headers)
+        return await orders.page(self._gateway, account, parse_list(request.query()), page_json)
 
     async def fetch(self, request: Request) -> Answer:
         message, standing = await self._message(request)

@@ -1,6 +1,7 @@
 """Twilio's Messages API over HTTP: messages and their media, as its client libraries ask for them.
 
-The composition in `app` mounts these routes. What parameters mean and how messages look is `dialects.twilio`'s.
+The composition in `app` mounts these routes. What parameters mean is `dialects.twilio_orders`' to say, and how
+messages look is `dialects.twilio`'s.
 `routes_to`, `refuse`, `stamp` and `caller` serve the rest of that API as well.
 """
 
@@ -10,23 +11,20 @@ from tidings.dialects.media import link
 from tidings.dialects.twilio import (
     API_VERSION,
     NAME,
-    Change,
     error_json,
     feedback_json,
     medium_json,
     message_json,
-    parse_create,
-    parse_feedback,
-    parse_update,
 )
 from tidings.dialects.twilio_lists import media_page_json, page_json, parse_list, parse_media_list
+from tidings.dialects.twilio_orders import Change, parse_create, parse_feedback, parse_update
 from tidings.errors import Problem
 from tidings.ids import from_sid, random_hex
 from tidings.model import Account, Medium, Message, Standing
-from tidings.web import twilio_xml
+from tidings.web import orders, twilio_xml
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
-from tidings.web.orders import ignored_parameters, take_in
+from tidings.web.orders import ignored_parameters
 from tidings.web.wire import (
     NO_CONTENT,
     Answer,
@@ -99,18 +97,11 @@ class _Messages:
     async def create(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator, test_too=True)
         params = await request.form()
-        order, application, ignored = parse_create(params)
-        submitted, headers = await take_in(self._gateway, account, request, params, order, application, ignored)
-        return json_answer(201, message_json(submitted.message, submitted.standing), headers)
+        return await orders.create(self._gateway, account, request, params, parse_create(params), message_json)
 
     async def list(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator)
-        listing = parse_list(request.query())
-        found = await self._gateway.store.messages(
-            account.id, listing.where, listing.place.page_size + 1, listing.place.after
-        )
-        headers = ignored_parameters(listing.ignored, "a list")
-        return json_answer(200, page_json(account.id, listing, found), headers)
+        return await orders.page(self._gateway, account, parse_list(request.query()), page_json)
 
     async def fetch(self, request: Request) -> Answer:
         message, standing = await self._message(request)

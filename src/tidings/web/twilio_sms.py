@@ -13,9 +13,9 @@ from tidings.dialects.twilio_sms import NOUN, message_json, page_json, parse_cre
 from tidings.errors import Problem
 from tidings.ids import from_sid
 from tidings.model import Channel
+from tidings.web import orders
 from tidings.web.auth import Authenticator
 from tidings.web.gateway import Gateway
-from tidings.web.orders import ignored_parameters, take_in
 from tidings.web.twilio import caller, routes_to
 from tidings.web.wire import Answer, Handler, Request, json_answer
 
@@ -40,18 +40,11 @@ class _SmsMessages:
     async def create(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator, test_too=True)
         params = await request.form()
-        order, application, ignored = parse_create(params)
-        submitted, headers = await take_in(self._gateway, account, request, params, order, application, ignored)
-        return json_answer(201, message_json(submitted.message, submitted.standing), headers)
+        return await orders.create(self._gateway, account, request, params, parse_create(params), message_json)
 
     async def list(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator)
-        listing = parse_list(request.query())
-        found = await self._gateway.store.messages(
-            account.id, listing.where, listing.place.page_size + 1, listing.place.after
-        )
-        headers = ignored_parameters(listing.ignored, "a list")
-        return json_answer(200, page_json(account.id, listing, found), headers)
+        return await orders.page(self._gateway, account, parse_list(request.query()), page_json)
 
     async def fetch(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator)
