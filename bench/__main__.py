@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from bench import backlog, callbacks, compare, end_to_end, fairness, micro, transport
+from bench import backlog, callbacks, compare, end_to_end, fairness, micro, punctual, transport
 from bench.end_to_end import Plan
 from bench.processes import BenchmarkError
 
@@ -76,6 +76,16 @@ def backlog_command(messages: int, seconds: int) -> None:
 def fairness_command(backlog: int, turns: int, seconds: int, rate: float, throughput: float) -> None:
     """How long one account's messages take to the carrier, beside a backlog of another account."""
     sys.exit(not fairness.run(fairness.Plan(backlog, turns, seconds, rate, throughput)))
+
+
+@main.command("punctual")
+@click.option("--each", default=200, show_default=True, help="Messages that are due at each full second.")
+@click.option("--turns", default=2, show_default=True, help="Runs beside load, and without any.")
+@click.option("--seconds", default=10, show_default=True, help="For how many seconds messages come due.")
+@click.option("--connections", default=64, show_default=True, help="HTTP connections of the load tool.")
+def punctual_command(each: int, turns: int, seconds: int, connections: int) -> None:
+    """How long after their time scheduled messages are queued, and are with the carrier. Fails over a second."""
+    sys.exit(not punctual.run(punctual.Plan(each, turns, seconds, connections)))
 
 
 @main.command("micro")

@@ -14,6 +14,11 @@ def announce(port: int) -> None:
 
 def told_to_end() -> asyncio.Event:
     """Set once stdin is closed: the benchmark wants no more, or is no more."""
-    closed = asyncio.Event()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), closed.set)
+    closed, loop, stdin = asyncio.Event(), asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def told() -> None:
+        loop.remove_reader(stdin)  # which would be readable for ever
+        closed.set()
+
+    loop.add_reader(stdin, told)
     return closed

@@ -5,13 +5,13 @@ when it is made to when the carrier has accepted it. Beside it nothing waits, or
 another account before the gateway started.
 """
 
-import math
 import time
 from typing import Final
 
 import msgspec
 
 from bench import load, report
+from bench.disk import Disk
 from bench.fill import add_queued, fill
 from bench.processes import BenchmarkError
 from bench.rig import ACCOUNT, OTHER, Rig, wait_until_ready
@@ -43,16 +43,14 @@ class Found(msgspec.Struct, frozen=True):
     """Microseconds until a message was accepted, in order of length."""
     lost: int
     """Not accepted in time."""
+    disk: list[int]
+    """What writes to the disk took by themselves meanwhile."""
     drained: float
     """Messages a second of the other account that the carrier accepted meanwhile."""
     left: int
     """Messages of the other account that still waited at the end."""
     peak: float
     """MiB that the gateway held at the most, with the processes it began."""
-
-    def delay(self, percent: int) -> float:
-        """Milliseconds that so many in a hundred did not take longer than."""
-        return self.delays[len(self.delays) * percent // 100] / 1000 if self.delays else math.nan
 
 
 def run(plan: Plan) -> bool:
@@ -61,7 +59,7 @@ def run(plan: Plan) -> bool:
     for _ in range(plan.turns):
         for backlog, turns in found.items():
             turns.append(_turn(plan, backlog))
-    head = ("waiting beside it", "p50, ms", "p99, ms", "worst, ms", "messages", "of the other, /s", "peak, MiB")
+    head = ("waiting beside it", "p50, ms", "p99", "worst", "disk: p99", "worst", "messages", "other, /s", "MiB")
     rows = [_row(backlog, turn) for backlog, turns in found.items() for turn in turns]
     agreed = f"{plan.throughput:,.0f} segments/s" if plan.throughput else "as much as it can"
     report.table(f"One account's messages beside another's backlog; the carrier takes {agreed}", head, rows)
@@ -82,13 +80,14 @@ def _turn(plan: Plan, backlog: int) -> Found:
         wait_until_ready(gateway)
         load.offer(gateway, rig.forms, seconds=WARM_UP, connections=CONNECTIONS, rate=plan.rate)
         since, before = SystemClock().now(), _accepted(rig, OTHER)
-        load.offer(gateway, rig.forms, seconds=plan.seconds, connections=CONNECTIONS, rate=plan.rate)
+        with Disk(rig.directory) as disk:
+            load.offer(gateway, rig.forms, seconds=plan.seconds, connections=CONNECTIONS, rate=plan.rate)
         took, after = (SystemClock().now() - since) / 1e6, _accepted(rig, OTHER)
         delays, lost = _delays(rig, since)
         left = rig.rows("SELECT count(*) FROM messages WHERE account = ? AND due_at IS NOT NULL", OTHER)[0][0]
         _, peak = gateway.memory()
         gateway.end()
-    return Found(delays, lost, (after - before) / took, left, peak)
+    return Found(delays, lost, disk.took, (after - before) / took, left, peak)
 
 
 def _accepted(rig: Rig, account: str) -> int:
@@ -116,9 +115,8 @@ def _delays(rig: Rig, since: int) -> tuple[list[int], int]:
 def _row(backlog: int, turn: Found) -> tuple[str, ...]:
     return (
         f"{backlog:,} messages" if backlog else "nothing",
-        f"{turn.delay(50):.1f}",
-        f"{turn.delay(99):.1f}",
-        f"{turn.delays[-1] / 1000:.1f}",
+        *(report.milliseconds(turn.delays, percent) for percent in (50, 99, 100)),
+        *(report.milliseconds(turn.disk, percent) for percent in (99, 100)),
         f"{len(turn.delays):,}",
         f"{turn.drained:,.0f}",
         f"{turn.peak:.0f}",

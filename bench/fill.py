@@ -1,6 +1,6 @@
 """Stores that are filled before a gateway starts on them: with what its own rooms would have kept by then.
 
-`backlog`, `callbacks` and `fairness` use it.
+`backlog`, `callbacks`, `fairness` and `punctual` use it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import msgspec
 
 from bench.rig import ACCOUNT, CARRIER, OTHER, OTHERS, SENDERS, TOKEN, recipient
 from tidings import text
-from tidings.arranged import Sender
+from tidings.arranged import Member, Sender, Service
 from tidings.clock import SystemClock
 from tidings.dialects import twilio
 from tidings.ids import new_id
@@ -29,6 +29,10 @@ Add = Callable[[Change, int, random.Random], None]
 """Puts one more message, which is the nth, into a change."""
 
 
+SERVICE: Final = "5e" * 16
+"""Of the benchmark's account, with all of its senders."""
+
+
 def fill(path: Path, messages: int, add: Add) -> None:
     """Make a store with the benchmark's accounts, their senders and so many messages."""
     asyncio.run(_fill(path, messages, add))
@@ -41,6 +45,10 @@ async def _fill(path: Path, messages: int, add: Add) -> None:
         await store.put_account(Account(account, "benchmark", TOKEN, SystemClock().now()))
         for sender in senders:
             await store.put_sender(Sender(sender, account))
+    now = SystemClock().now()
+    await store.put_resource(Service(SERVICE, ACCOUNT, now, now))
+    for sender in SENDERS:
+        await store.put_resource(Member(new_id(now), ACCOUNT, now, now, SERVICE, sender))
     draw = random.Random(2)
     for first in range(0, messages, BATCH):
         behind = min(first + BATCH, messages)
@@ -65,6 +73,14 @@ def add_queued(change: Change, callback_url: str, draw: random.Random, *, other:
     change.messages.append(asked)
     change.standings.append(Standing(asked.id, Status.QUEUED, 1, now, carrier=CARRIER, due_at=now))
     change.events.append(_created(asked))
+
+
+def add_scheduled(change: Change, callback_url: str, draw: random.Random, send_at: int) -> None:
+    """A message that its service is to send at that time, as `gateway.submit` keeps it."""
+    asked = msgspec.structs.replace(_message(callback_url, draw), sender="", service=SERVICE, send_at=send_at)
+    change.messages.append(asked)
+    change.standings.append(Standing(asked.id, Status.SCHEDULED, 1, asked.created_at, due_at=send_at))
+    change.events.append(msgspec.structs.replace(_created(asked), status=Status.SCHEDULED))
 
 
 def add_owed(change: Change, host: str, draw: random.Random) -> None:

@@ -20,6 +20,11 @@ def latencies(ingest: Ingest) -> str:
     return f"p50 {p50}, p99 {p99}, worst {worst}"
 
 
+def milliseconds(took: Sequence[int], percent: int) -> str:
+    """What so many in a hundred did not take longer than; `took`: microseconds, in order of length."""
+    return f"{took[min(len(took) * percent // 100, len(took) - 1)] / 1000:.1f}" if took else "-"
+
+
 def show(title: str, rows: Sequence[Row]) -> None:
     print(f"\n{title}")
     widest = max(len(label) for label, _ in rows)

@@ -1,7 +1,7 @@
 """The benchmark's set-up: application, gateway and carrier as processes of their own, around one directory.
 
-`end_to_end`, `backlog`, `callbacks` and `fairness` use it. The directory lies beside the results, on a real disk:
-a tmpfs has no fsync.
+`end_to_end`, `backlog`, `callbacks`, `fairness` and `punctual` use it. The directory lies beside the results, on a
+real disk: a tmpfs has no fsync.
 """
 
 import base64
