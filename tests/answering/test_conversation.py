@@ -1,11 +1,8 @@
 """What an application is asked about an inbound message, and what its answer does: whole gateway, real sockets."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 
 from tests.answering.desk import (
     COMPAT,
@@ -23,6 +20,7 @@ from tests.answering.desk import (
     twiml,
 )
 from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER, TOKEN
+from tests.schemas import signalwire
 from tidings.arranged import Application, Handler, Handling
 from tidings.carriers.base import Part
 from tidings.clock import DAY
@@ -32,16 +30,9 @@ from tidings.model import CallbackState, Direction, Target
 if TYPE_CHECKING:
     from tests.gateway.conftest import Bench
 
-DATA = Path(__file__).parents[1] / "data" / "signalwire"
-
-
-def schema(name: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads((DATA / name).read_text()), format_checker=FormatChecker())
-
-
-INBOUND = schema("inbound-message-swml.schema.json")
-COMPAT_STATUS = schema("sms-status-callback.schema.json")
-REST_STATUS = schema("message-status-callback.schema.json")
+INBOUND = signalwire("inbound-message-swml")
+COMPAT_STATUS = signalwire("sms-status-callback")
+REST_STATUS = signalwire("message-status-callback")
 MARKUP = [TWILIO, COMPAT]
 
 

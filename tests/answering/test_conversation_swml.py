@@ -2,19 +2,17 @@
 
 import json
 import socket
-from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, FormatChecker
 
 from tests.answering.desk import JSON, REST, Answer, Answers, Desk, Line, steps, swml
 from tests.gateway.application import RECIPIENT, SENDER
+from tests.schemas import signalwire
 from tidings.ids import dashed
 from tidings.model import CallbackState
 
-_SCHEMA = Path(__file__).parents[1] / "data" / "signalwire" / "inbound-message-swml.schema.json"
-INBOUND = Draft202012Validator(json.loads(_SCHEMA.read_text()), format_checker=FormatChecker())
+INBOUND = signalwire("inbound-message-swml")
 
 
 async def answered(line: Line, desk: Desk, *main: Any) -> str:

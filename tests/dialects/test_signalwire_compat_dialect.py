@@ -2,15 +2,14 @@
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
+from tests.schemas import signalwire, specified
 from tidings.answering.effects import Inbound
 from tidings.clock import SECOND
 from tidings.dialects.signalwire_compat import (
@@ -29,9 +28,7 @@ from tidings.lifecycle import Kind, Status
 from tidings.model import Direction, Event, Medium, Message, Order, Standing
 from tidings.text import Encoding
 
-DATA = Path(__file__).parents[1] / "data" / "signalwire"
-CALLBACK_SCHEMA = json.loads((DATA / "sms-status-callback.schema.json").read_text())
-RESOURCES = json.loads((DATA / "compat-messages.schema.json").read_text())
+CALLBACK_SCHEMA = signalwire("sms-status-callback")
 
 ACCOUNT, PROJECT = "0a" * 16, "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 ID, DASHED = "0192f3c0a1b27c3d8e4f506172839405", "0192f3c0-a1b2-7c3d-8e4f-506172839405"
@@ -78,8 +75,7 @@ def event(status: Status, *, error: int | None = None, moved: bool = True) -> Ev
 
 
 def faults(name: str, value: Any) -> list[str]:
-    schema = {"$ref": f"#/$defs/{name}", "$defs": RESOURCES["$defs"]}
-    return [error.message for error in Draft202012Validator(schema).iter_errors(value)]
+    return [error.message for error in signalwire("compat-messages", name).iter_errors(value)]
 
 
 # --- create
@@ -317,14 +313,14 @@ def test_every_move_to_a_status_of_the_specification_is_told_and_no_other(status
 
 
 def test_all_words_of_the_specification_are_told() -> None:
-    assert set(TOLD.values()) == set(CALLBACK_SCHEMA["properties"]["MessageStatus"]["enum"])
+    assert set(TOLD.values()) == set(specified("sms-status-callback")["properties"]["MessageStatus"]["enum"])
 
 
 @pytest.mark.parametrize(("status", "said"), TOLD.items())
 @pytest.mark.parametrize("error", [None, 30003])
 def test_a_callback_is_the_object_of_the_specification(status: Status, said: str, error: int | None) -> None:
     body = callback_json(message(media=1, body="Grüße"), event(status, error=error))
-    Draft202012Validator(CALLBACK_SCHEMA).validate(body)
+    CALLBACK_SCHEMA.validate(body)
     expected = {
         "MessageStatus": said,
         "ErrorCode": "30003",
@@ -348,8 +344,8 @@ def test_a_callback_as_a_form_has_the_same_names_and_no_others(status: Status, e
     body = callback_json(message(), event(status, error=error))
     form = callback_params(message(), event(status, error=error))
     assert form == [(name, str(value)) for name, value in body.items()]
-    assert set(dict(form)) <= set(CALLBACK_SCHEMA["properties"])
-    assert set(CALLBACK_SCHEMA["required"]) <= set(dict(form))
+    assert set(dict(form)) <= set(specified("sms-status-callback")["properties"])
+    assert set(specified("sms-status-callback")["required"]) <= set(dict(form))
 
 
 def test_a_callback_has_signalwires_number() -> None:
@@ -359,7 +355,7 @@ def test_a_callback_has_signalwires_number() -> None:
 def test_of_a_redacted_message_the_body_is_told_empty() -> None:
     body = callback_json(message(body=""), event(Status.DELIVERED))
     assert body["Body"] == ""
-    Draft202012Validator(CALLBACK_SCHEMA).validate(body)
+    CALLBACK_SCHEMA.validate(body)
 
 
 @given(
@@ -368,7 +364,7 @@ def test_of_a_redacted_message_the_body_is_told_empty() -> None:
 def test_a_callback_holds_whatever_a_message_has(body: str, segments: int, media: int) -> None:
     told = callback_json(message(body=body, segments=segments, media=media), event(Status.SENT))
     sent = json.loads(msgspec.json.encode(told))
-    Draft202012Validator(CALLBACK_SCHEMA).validate(sent)
+    CALLBACK_SCHEMA.validate(sent)
     assert (sent["Body"], sent["NumSegments"], sent["NumMedia"]) == (body, segments, media)
 
 

@@ -1,8 +1,6 @@
 """Tables: queries of lists → filters and pages, or the error that is answered; what was found → a page."""
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,8 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
+from tests.schemas import signalwire, specified
 from tidings.clock import DAY, micros
 from tidings.dialects.listing import Place
 from tidings.dialects.signalwire_compat_lists import (
@@ -26,9 +24,6 @@ from tidings.model import Channel, Direction, Medium, Message, Standing
 from tidings.store.base import MessageFilter
 from tidings.text import Encoding
 
-DATA = Path(__file__).parents[1] / "data" / "signalwire"
-RESOURCES = json.loads((DATA / "compat-messages.schema.json").read_text())
-
 ACCOUNT, PROJECT = "0a" * 16, "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 LIST = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Messages"
 TOKEN = "PA" + "0c" * 16
@@ -37,8 +32,7 @@ NOON = DAY_START + DAY // 2
 
 
 def conforms(name: str, value: Any) -> bool:
-    schema = {"$ref": f"#/$defs/{name}", "$defs": RESOURCES["$defs"]}
-    return Draft202012Validator(schema).is_valid(value)
+    return signalwire("compat-messages", name).is_valid(value)
 
 
 # --- filters
@@ -81,7 +75,7 @@ STATUSES = {
 }
 
 
-@pytest.mark.parametrize("word", RESOURCES["$defs"]["MessageStatus"]["enum"])
+@pytest.mark.parametrize("word", specified("compat-messages")["$defs"]["MessageStatus"]["enum"])
 def test_a_status_filter_means_all_that_is_shown_so(word: str) -> None:
     assert set(parse_list([("Status", word)]).where.statuses or ()) == STATUSES[word]
 

@@ -1,17 +1,16 @@
 """The message status callback, held against SignalWire's webhook specification and its official validator."""
 
 import json
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema import ValidationError
 from signalwire.core.security.webhook_validator import validate_webhook_signature
 
+from tests.schemas import signalwire, specified
 from tidings.callbacks.signing import signalwire_signature
 from tidings.clock import SECOND
 from tidings.dialects.signalwire_rest import callback_json, tells
@@ -20,22 +19,11 @@ from tidings.lifecycle import Kind, Status
 from tidings.model import Direction, Event, Message
 from tidings.text import Encoding
 
-DATA = Path(__file__).parents[1] / "data/signalwire"
 ID = "0192f3c0a1b27c3d8e4f506172839405"
 ACCOUNT = "0a" * 16
 AT = 1_773_786_417 * SECOND + 999_999
 
-formats = FormatChecker()
-
-
-@formats.checks("date-time", raises=ValueError)
-def is_date_time(value: object) -> bool:
-    """RFC 3339 §5.6: a time without a zone is none."""
-    return not isinstance(value, str) or ("T" in value and datetime.fromisoformat(value).tzinfo is not None)
-
-
-SPECIFIED: dict[str, Any] = json.loads((DATA / "message-status-callback.schema.json").read_text())
-SCHEMA = Draft202012Validator(SPECIFIED, format_checker=formats)
+SCHEMA = signalwire("message-status-callback")
 TOLD = {
     Status.QUEUED: "queued",
     Status.SENDING: "initiated",
@@ -105,7 +93,7 @@ def test_what_the_compatibility_api_calls_sending_is_initiated_here() -> None:
 
 
 def test_all_statuses_of_the_specification_are_told() -> None:
-    assert set(TOLD.values()) == set(SPECIFIED["properties"]["status"]["enum"])
+    assert set(TOLD.values()) == set(specified("message-status-callback")["properties"]["status"]["enum"])
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - TOLD.keys()))
@@ -176,7 +164,7 @@ def test_the_schema_takes_nothing_else(broken: dict[str, Any]) -> None:
         SCHEMA.validate(body(message(), event(Status.SENT)) | broken)
 
 
-@pytest.mark.parametrize("missing", SPECIFIED["required"])
+@pytest.mark.parametrize("missing", specified("message-status-callback")["required"])
 def test_the_schema_misses_every_member(missing: str) -> None:
     told = body(message(), event(Status.SENT))
     del told[missing]

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.schemas import validator
 from tidings.answering.effects import (
     Call,
     Called,
@@ -117,41 +117,43 @@ def test_the_request_for_a_document_is_signalwires_payload() -> None:
 PICTURE = ("https://m.example/1", "image/png", 48213)
 MMS = Inbound(ID, ACCOUNT, "+1555", "+1556", "", "mms", (PICTURE,), 1, RECEIVED)
 TEXT, UUID = {"type": "string"}, {"type": "string", "format": "uuid"}
-WEBHOOK_SCHEMA = {
-    "type": "object",
-    "required": ["message", "params"],
-    "additionalProperties": False,
-    "properties": {
-        "vars": {"type": "object"},
-        "params": {"type": "object"},
-        "message": {
-            "type": "object",
-            "required": list(message_object(INBOUND)),
-            "additionalProperties": False,
-            "properties": {
-                "message_id": UUID,
-                "project_id": UUID,
-                "space_id": UUID,
-                "direction": {"enum": ["inbound"]},
-                "type": {"enum": ["sms", "mms"]},
-                "from": TEXT,
-                "to": TEXT,
-                "body": {"anyOf": [TEXT, {"type": "null"}]},
-                "media": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "required": ["url", "content_type", "size"],
-                        "additionalProperties": False,
-                        "properties": {"url": TEXT, "content_type": TEXT, "size": {"type": "integer"}},
+WEBHOOK = validator(
+    {
+        "type": "object",
+        "required": ["message", "params"],
+        "additionalProperties": False,
+        "properties": {
+            "vars": {"type": "object"},
+            "params": {"type": "object"},
+            "message": {
+                "type": "object",
+                "required": list(message_object(INBOUND)),
+                "additionalProperties": False,
+                "properties": {
+                    "message_id": UUID,
+                    "project_id": UUID,
+                    "space_id": UUID,
+                    "direction": {"enum": ["inbound"]},
+                    "type": {"enum": ["sms", "mms"]},
+                    "from": TEXT,
+                    "to": TEXT,
+                    "body": {"anyOf": [TEXT, {"type": "null"}]},
+                    "media": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["url", "content_type", "size"],
+                            "additionalProperties": False,
+                            "properties": {"url": TEXT, "content_type": TEXT, "size": {"type": "integer"}},
+                        },
                     },
+                    "segments": {"type": "integer"},
+                    "timestamp": {"type": "string", "format": "date-time"},
                 },
-                "segments": {"type": "integer"},
-                "timestamp": {"type": "string", "format": "date-time"},
             },
         },
-    },
-}
+    }
+)
 """SignalWire's InboundMessageWebhookPayload, closed as it is there; all that a message has is required."""
 
 
@@ -160,7 +162,7 @@ WEBHOOK_SCHEMA = {
     [payload(INBOUND), payload(MMS), payload(MMS, {"a": 1}), payload(MMS, None, {"reply_result": "queued"})],
 )
 def test_the_payload_fits_the_schema(body: bytes) -> None:
-    jsonschema.validate(json.loads(body), WEBHOOK_SCHEMA, format_checker=jsonschema.FormatChecker())
+    WEBHOOK.validate(json.loads(body))
 
 
 def test_media_without_text_have_no_body() -> None:
@@ -576,7 +578,7 @@ def asked(effect: Effect, method: str = "POST") -> dict[str, Any]:
     assert (effect.url, effect.method, effect.params) == (URL, method, ())
     assert effect.body is not None
     body: dict[str, Any] = json.loads(effect.body)
-    jsonschema.validate(body, WEBHOOK_SCHEMA)
+    WEBHOOK.validate(body)
     assert body["message"] == message_object(INBOUND)
     return body
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-from pathlib import Path
 from typing import Any, Final
 
-import jsonschema
 import pytest
 import websockets
 from twilio.request_validator import RequestValidator
 
+from tests.schemas import signalwire
 from tests.tongues.house import ACCOUNT, SENDER, TWILIO_ONLY, WAIT, Got, House, ac
 from tidings.callbacks.signing import signalwire_form_signature, signalwire_signature
 from tidings.ids import dashed, sid
@@ -18,14 +17,8 @@ PROJECT: Final = dashed(ACCOUNT.id)
 COMPAT: Final = f"/api/laml/2010-04-01/Accounts/{PROJECT}/Messages"
 TWILIO: Final = f"/2010-04-01/Accounts/{ac(ACCOUNT.id)}/Messages"
 KEY: Final = ACCOUNT.signing_key or ""
-SCHEMAS: Final = Path(__file__).parents[1] / "data" / "signalwire"
 
 DELIVERED, UNDELIVERED, REFUSED, SILENT = "+15551230200", "+15551230408", "+15551230500", "+15551230202"
-
-
-def conforms(instance: object, schema: str) -> None:
-    described = json.loads((SCHEMAS / schema).read_text())
-    jsonschema.validate(instance, described, format_checker=jsonschema.FormatChecker())
 
 
 async def made(house: House, dialect: str, to: str, text: str = "hello", **more: Any) -> str:
@@ -139,11 +132,11 @@ def genuine(got: Got, dialect: str) -> None:
         expected = signalwire_form_signature(KEY, got.url, list(got.form.items()))
         assert got.headers["x-signalwire-signature"] == expected
         typed = got.form | {name: int(got.form[name]) for name in ("NumMedia", "NumSegments")}
-        conforms(typed, "sms-status-callback.schema.json")
+        signalwire("sms-status-callback").validate(typed)
     else:
         assert got.headers["x-signalwire-signature"] == signalwire_signature(KEY, got.url, got.body)
         assert got.headers["content-type"].startswith("application/json")
-        conforms(got.json, "message-status-callback.schema.json")
+        signalwire("message-status-callback").validate(got.json)
 
 
 @pytest.mark.parametrize("dialect", TOLD)

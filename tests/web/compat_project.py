@@ -1,12 +1,10 @@
 """A project that asks the Compatibility API, and holds each answer against that API's description."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from jsonschema import Draft202012Validator
 
+from tests.schemas import signalwire
 from tidings.gateway.ledger import Evidence
 from tidings.lifecycle import Kind
 from tidings.model import Medium
@@ -14,9 +12,6 @@ from tidings.store.base import Change
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
-
-DATA = Path(__file__).parents[1] / "data" / "signalwire"
-RESOURCES = json.loads((DATA / "compat-messages.schema.json").read_text())
 
 ACCOUNT, TOKEN, PROJECT = "0a" * 16, "token of the first", "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 OTHER, OTHER_TOKEN, OTHER_PROJECT = "0b" * 16, "token of the second", "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
@@ -37,9 +32,8 @@ def http(site: "Site", user: str = PROJECT, password: str = TOKEN) -> httpx.Clie
 
 def conforming(name: str, answer: httpx.Response) -> Any:
     """The body, which is what the API description has under that name."""
-    schema = {"$ref": f"#/$defs/{name}", "$defs": RESOURCES["$defs"]}
     body = answer.json()
-    Draft202012Validator(schema).validate(body)
+    signalwire("compat-messages", name).validate(body)
     return body
 
 

@@ -5,7 +5,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 import httpx
-from jsonschema import Draft202012Validator, FormatChecker
+
+from tests.schemas import validator
 
 DESCRIPTION: Final[dict[str, Any]] = json.loads(files("tidings.web").joinpath("openapi.json").read_bytes())
 
@@ -19,7 +20,5 @@ def described(path: str, answer: httpx.Response, method: str = "get") -> Any:
     content_type = answer.headers["Content-Type"].partition(";")[0]
     schema = response["content"][content_type]["schema"]
     body = answer.json() if content_type.endswith("json") else answer.text
-    Draft202012Validator(
-        {"components": DESCRIPTION["components"], **schema}, format_checker=FormatChecker()
-    ).validate(body)
+    validator({"components": DESCRIPTION["components"], **schema}).validate(body)
     return body

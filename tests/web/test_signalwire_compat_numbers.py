@@ -1,23 +1,20 @@
 """Numbers and applications of SignalWire's Compatibility API, asked by a plain client, and by Twilio's own, which
 SignalWire's is made of."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator
 from twilio.rest import Client
 
+from tests.schemas import signalwire
 from tidings.arranged import Application, Handler, Handling, Member, Sender, Service
 from tidings.ids import dashed, from_project
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "signalwire" / "compat-numbers.schema.json").read_text())
 
 ACCOUNT, TOKEN, PROJECT = "0a" * 16, "token of the first", "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 OTHER, OTHER_TOKEN, OTHER_PROJECT = "0b" * 16, "token of the second", "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
@@ -36,7 +33,7 @@ def http(site: "Site", user: str = PROJECT, password: str = TOKEN) -> httpx.Clie
 def conforming(name: str, answer: httpx.Response) -> Any:
     """The body, which is what the API description has under that name."""
     body = answer.json()
-    Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]}).validate(body)
+    signalwire("compat-numbers", name).validate(body)
     return body
 
 

@@ -1,24 +1,21 @@
 """Numbers, short codes and number groups of SignalWire's REST API, asked by SignalWire's own client, unmodified;
 what that hides is asked by a plain one."""
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import msgspec
 import pytest
-from jsonschema import Draft202012Validator
 from signalwire.rest import RestClient
 from signalwire.rest._base import SignalWireRestError
 
+from tests.schemas import signalwire, specified
 from tidings.arranged import Application, Handler, Handling, Member, Sender
 from tidings.ids import dashed
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "signalwire" / "rest-numbers.schema.json").read_text())
 
 ACCOUNT, TOKEN, PROJECT = "0a" * 16, "token of the first", "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 OTHER_TOKEN, OTHER_PROJECT = "token of the second", "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
@@ -39,7 +36,7 @@ def http(site: "Site", user: str = PROJECT, password: str = TOKEN) -> httpx.Clie
 
 def conforming(name: str, body: Any) -> Any:
     """The body, which is what the API description has under that name."""
-    Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]}).validate(body)
+    signalwire("rest-numbers", name).validate(body)
     return body
 
 
@@ -494,7 +491,7 @@ def test_a_body_that_is_no_object_is_refused(site: "Site", content: bytes) -> No
 @pytest.mark.parametrize("value", [5, 1.5, True, None, [], ["a"], {}, {"a": 1}, "", "x", "\U0001f600", "x" * 999])
 def test_values_of_any_kind_are_taken_or_refused(site: "Site", value: Any) -> None:
     put_application(site)
-    names = list(SCHEMA["$defs"]["UpdatePhoneNumberRequest"]["properties"])
+    names = list(specified("rest-numbers")["$defs"]["UpdatePhoneNumberRequest"]["properties"])
     paths = [f"phone_numbers/{number_id(site)}", f"short_codes/{add_short_code(site)}"]
     for name in (*names, "x"):
         for path in paths:

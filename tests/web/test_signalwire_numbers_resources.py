@@ -2,22 +2,20 @@
 its types do not know yet (`used_for`, `script_type`), is asked as its `extras`, or by a plain client."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
 from signalwire.rest import RestClient
 from signalwire.rest._base import SignalWireRestError
 
+from tests.schemas import signalwire
 from tidings.arranged import Handler, Handling, Sender
 from tidings.ids import dashed, from_project
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "signalwire" / "rest-numbers.schema.json").read_text())
 
 ACCOUNT, TOKEN, PROJECT = "0a" * 16, "token of the first", "0a0a0a0a-0a0a-0a0a-0a0a-0a0a0a0a0a0a"
 OTHER_TOKEN, OTHER_PROJECT = "token of the second", "0b0b0b0b-0b0b-0b0b-0b0b-0b0b0b0b0b0b"
@@ -64,7 +62,7 @@ def faults(answer: httpx.Response) -> list[tuple[str, str]]:
     assert answer.status_code == 422, answer.text
     body = answer.json()
     name = "Types.StatusCodes.StatusCode422"
-    Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]}).validate(body)
+    signalwire("rest-numbers", name).validate(body)
     return [(entry["attribute"], entry["code"]) for entry in body["errors"]]
 
 

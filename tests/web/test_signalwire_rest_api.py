@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from signalwire.core.security.webhook_validator import validate_webhook_signature
 from signalwire.rest import RestClient
 from signalwire.rest._base import SignalWireRestError
 
+from tests.schemas import signalwire
 from tidings.callbacks.attempt import Telling
 from tidings.callbacks.forms import compose
 from tidings.callbacks.forms import tells as told
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import Site
 
 DATA = Path(__file__).parents[1] / "data/signalwire"
-SCHEMA = Draft202012Validator(json.loads((DATA / "message-status-callback.schema.json").read_text()))
+CALLBACK_SCHEMA = signalwire("message-status-callback")
 MESSAGES = "/api/messaging/messages"
 LOGS = "/api/messaging/logs"
 FROM, TO = "+15005550006", "+15551230000"
@@ -463,7 +463,7 @@ def test_callbacks_keep_the_specification_and_are_taken_by_the_official_validato
         assert validate_webhook_signature("PSK_of_the_first", signature, CALLBACK, raw)
         assert not validate_webhook_signature(ACCOUNT.auth_token, signature, CALLBACK, raw)
         bodies.append(json.loads(raw))
-        SCHEMA.validate(bodies[-1])
+        CALLBACK_SCHEMA.validate(bodies[-1])
     assert [body["status"] for body in bodies] == ["queued", "initiated", "sent", "undelivered"]
     assert [body["error_code"] for body in bodies] == [None, None, None, "unreachable_destination_handset"]
     assert [body["timestamp"][14:] for body in bodies] == ["28:16Z", "29:16Z", "29:16Z", "29:16Z"]
