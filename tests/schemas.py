@@ -27,8 +27,8 @@ def _is_uri(value: object) -> bool:
     """RFC 3986 §3: a scheme, something behind it, and nothing that must be escaped."""
     if not isinstance(value, str):
         return True
-    parts = urlsplit(value)
-    return bool(parts.scheme and (parts.netloc or parts.path)) and value.isascii() and value.isprintable() and " " not in value
+    parts, escaped = urlsplit(value), value.isascii() and value.isprintable() and " " not in value
+    return bool(escaped and parts.scheme and (parts.netloc or parts.path))
 
 
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
