@@ -134,6 +134,7 @@ def test_the_environment_lies_on_top(file: Path) -> None:
             "TIDINGS_CARRIER_1_SCENARIO": "healthy",
             "TIDINGS_DISPATCH_UNCERTAIN": "fail",
             "TIDINGS_CALLBACKS_ALLOW_PRIVATE": "false",
+            "TIDINGS_OPT_OUT_ANSWERS": "false",
             "TIDINGS_ACCOUNT_SID": "AC" + "0" * 32,
             "TIDINGS_AUTH_TOKEN": "of the development account",
             "PATH": "/bin",
@@ -149,6 +150,7 @@ def test_the_environment_lies_on_top(file: Path) -> None:
     assert test.scenario == "healthy"
     assert read.dispatch.uncertain is UncertainPolicy.FAIL
     assert not read.callbacks.allow_private
+    assert not read.opt_out.answers
 
 
 def test_the_environment_alone_can_name_a_carrier(tmp_path: Path) -> None:
@@ -192,6 +194,7 @@ def test_secrets_are_not_shown(file: Path) -> None:
         (SMALLEST + "[[route]]\nto = '+'\ncarriers = []", "names no carrier"),
         ("[[account]]\nsid = 'nope'\nauth_token = 'x'", "32 hex digits"),
         (f"[[account]]\nsid = 'AC{'0' * 32}'\nauth_token = ''", "auth_token"),
+        (f"{ACCOUNT}short_code_country = 'us'", "short_code_country"),
         (f"{ACCOUNT}callbacks = {{ url = 'ftp://x' }}", "only http and https"),
         (f"{ACCOUNT}callbacks = {{ url = 'https://x' }}", "needs a secret"),
         (f"{ACCOUNT}callbacks = {{ secrets = ['whsec_abc'] }}", "base64"),

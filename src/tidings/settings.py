@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from tidings import phone
 from tidings.callbacks.delivery import DeliverySettings
 from tidings.callbacks.signing import webhook_key
 from tidings.callbacks.url import parse_url
@@ -34,7 +35,7 @@ PREFIX: Final = "TIDINGS_"
 DEVELOPMENT: Final = {"TIDINGS_ACCOUNT_SID", "TIDINGS_AUTH_TOKEN"}
 """Fix the credentials of the account that the development setting makes."""
 CLIENT: Final = {"TIDINGS_URL"}
-"""Where `tidings send` finds the gateway: no setting of the gateway's own."""
+"""Where the verbs that speak to a gateway find it: no setting of the gateway's own."""
 NUMBERS: Final = ("+15005550006", *(f"+1555123{last:04}" for last in range(10)))
 """Senders of the development setting's account."""
 
@@ -111,6 +112,10 @@ class AccountSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("auth_token may not be empty")
         if self.test and self.numbers:
             raise ValueError("a test account has no numbers")
+        if not phone.is_country(self.short_code_country):
+            raise ValueError(
+                f"short_code_country must be the code of a country, as in US: {self.short_code_country}"
+            )
         _check_callbacks(self.callbacks)
 
     def __repr__(self) -> str:
@@ -196,8 +201,11 @@ def _overlay(tables: dict[str, Any], environment: Mapping[str, str]) -> None:
     for name, value in sorted(environment.items()):
         if not name.startswith(PREFIX) or name in DEVELOPMENT | CLIENT:
             continue
-        section, _, rest = name.removeprefix(PREFIX).lower().partition("_")
-        if section not in Settings.__struct_fields__ or not rest:
+        key = name.removeprefix(PREFIX).lower()
+        # A section's own name may hold a "_": opt_out.
+        section = next((one for one in Settings.__struct_fields__ if key.startswith(f"{one}_")), "")
+        rest = key.removeprefix(f"{section}_")
+        if not section or not rest:
             raise SettingsError(f"{name} in the environment names no setting")
         if section in ("account", "carrier", "route"):
             place, _, key = rest.partition("_")

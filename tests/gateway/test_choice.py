@@ -102,3 +102,4 @@ def test_area_codes_are_those_of_north_america() -> None:
     assert area_code("+442071838750") is None
     assert local_codes("917") >= {"212", "718", "917"}
     assert local_codes("907") == {"907"}
+    assert local_codes("672") == {"236", "250", "257", "604", "672", "778"}

@@ -1,5 +1,6 @@
 """Messages of a service: taken first, then given their sender, and what happens where there is none for them."""
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -94,6 +95,30 @@ async def test_a_sticky_service_keeps_to_the_sender_a_recipient_knows(bench: "Be
     others = [await sent(site, pool, f"+1555123{n:04}") for n in range(5)]
     assert {await sender_of(site, other) for other in others} == {SENDER, SECOND_SENDER}
     assert [await sender_of(site, await sent(site, pool)) for _ in range(3)] == [first] * 3
+    site = await bench.site(bench.smpp(centre), path=await bench.crash(site))
+    assert [await sender_of(site, await sent(site, pool)) for _ in range(3)] == [first] * 3
+
+
+async def test_messages_sent_to_a_recipient_at_once_come_from_one_sender(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    pool = await service(site, SENDER, SECOND_SENDER, sticky=True)
+    messages = await asyncio.gather(*(sent(site, pool) for _ in range(4)))
+    assert len({await sender_of(site, message) for message in messages}) == 1
+
+
+async def test_a_recipient_stays_with_a_name_that_is_there_for_several_countries(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    await own(site, "Acme", "Initech")
+    pool = await service(site, sticky=True)
+    now = site.gateway.clock.now()
+    for name, country in (("Acme", "DE"), ("Initech", "DE"), ("Acme", "GB"), ("Initech", "GB")):
+        await site.store.put_resource(Member(new_id(now), ACCOUNT, now, now, pool, name, country))
+    site.gateway.services.forget(ACCOUNT)
+    first = await sender_of(site, await sent(site, pool, LONDON))
+    assert await sender_of(site, await sent(site, pool, "+447700900201")) != first
+    assert [await sender_of(site, await sent(site, pool, LONDON)) for _ in range(3)] == [first] * 3
 
 
 async def test_who_left_the_pool_is_forgotten_by_those_who_knew_it(bench: "Bench") -> None:
@@ -116,6 +141,25 @@ async def test_a_sender_of_the_recipients_country_goes_first(bench: "Bench") -> 
     pool = await service(site, SENDER, "+447700900123")
     assert await sender_of(site, await sent(site, pool, LONDON)) == "+447700900123"
     assert await sender_of(site, await sent(site, pool)) == SENDER
+
+
+async def test_a_sender_of_the_pool_hears_from_the_others(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    pool = await service(site, SENDER, SECOND_SENDER)
+    assert [await sender_of(site, await sent(site, pool, SENDER)) for _ in range(2)] == [SECOND_SENDER] * 2
+    alone = await service(site, SENDER)
+    assert (await site.until(await sent(site, alone, SENDER), Status.FAILED)).error == 21703
+
+
+async def test_a_number_that_is_free_to_call_elsewhere_is_a_number_as_others_there(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    centre.answer_all()
+    british = "+448000000001"
+    await own(site, british)
+    pool = await service(site, SENDER, british)
+    assert await sender_of(site, await sent(site, pool, LONDON)) == british
+    assert [await sender_of(site, await sent(site, pool)) for _ in range(2)] == [SENDER] * 2
 
 
 @pytest.mark.parametrize(("pool", "error"), [((), 21704), (("ACME",), 21703)])

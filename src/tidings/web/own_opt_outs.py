@@ -149,22 +149,24 @@ class _Keywords:
         self._authenticator = authenticator
 
     async def fetch(self, request: Request) -> Answer:
-        service = await self._service(request)
+        service = await self._service(await self._authenticator.account(request), request)
         parse_nothing(request.query())
         return json_answer(200, keywords_json(service.keywords))
 
     async def replace(self, request: Request) -> Answer:
-        service = await self._service(request)
+        account = await self._authenticator.account(request)
         parse_nothing(request.query())
-        sets = parse_keywords(await request.json())
-        now = self._gateway.clock.now()
-        await self._gateway.store.put_resource(msgspec.structs.replace(service, keywords=sets, updated_at=now))
-        self._gateway.services.forget(service.account)
+        body = await request.json()
+        async with self._gateway.services.changing:
+            service = await self._service(account, request)
+            sets = parse_keywords(body)
+            now = self._gateway.clock.now()
+            await self._gateway.store.put_resource(msgspec.structs.replace(service, keywords=sets, updated_at=now))
+            self._gateway.services.forget(service.account)
         return json_answer(200, keywords_json(sets))
 
-    async def _service(self, request: Request) -> Service:
+    async def _service(self, account: Account, request: Request) -> Service:
         """The account's service that the path names. Raises Problem 20404."""
-        account = await self._authenticator.account(request)
         service_id = from_any(request.path_params["id"])
         found = await self._gateway.store.resource(Service, account.id, service_id) if service_id else None
         if found is None:

@@ -187,12 +187,16 @@ class _Groups:
         return json_answer(200, group_json(group, len(await self._members(group))))
 
     async def update(self, request: Request) -> Answer:
-        return await self._keep(await self._group(request), await request.json())
+        account, members = await self._caller.account(request), await request.json()
+        async with self._gateway.services.changing:
+            return await self._keep(await self._one(account, request, Service), members)
 
     async def delete(self, request: Request) -> Answer:
-        group = await self._group(request)
-        await self._store.drop_resource(group.account, group.id)
-        self._gateway.services.forget(group.account)
+        account = await self._caller.account(request)
+        async with self._gateway.services.changing:
+            group = await self._one(account, request, Service)
+            await self._store.drop_resource(group.account, group.id)
+            self._gateway.services.forget(group.account)
         return Answer(204, b"", [])
 
     async def members(self, request: Request) -> Answer:
@@ -209,28 +213,30 @@ class _Groups:
         return json_answer(200, shown, ignored_parameters(listing.ignored, "a list of memberships"))
 
     async def add(self, request: Request) -> Answer:
-        group = await self._group(request)
-        number_id, ignored = parse_membership(await request.json())
-        sender = await senders.find(self._gateway, group.account, number_id, SenderKind.NUMBER)
-        if sender is None:
-            raise Invalid(Fault("phone_number_id", "does_not_exist", dashed(number_id)))
-        if any(member.address == sender.address for member in await self._members(group)):
-            raise Invalid(Fault("phone_number_id", "already_assigned", sender.address))
-        now = self._gateway.clock.now()
-        member = Member(new_id(now), group.account, now, now, parent=group.id, address=sender.address)
-        await self._store.put_resource(member)
-        self._gateway.services.forget(group.account)
+        account, body = await self._caller.account(request), await request.json()
+        async with self._gateway.services.changing:
+            group = await self._one(account, request, Service)
+            number_id, ignored = parse_membership(body)
+            sender = await senders.find(self._gateway, group.account, number_id, SenderKind.NUMBER)
+            if sender is None:
+                raise Invalid(Fault("phone_number_id", "does_not_exist", dashed(number_id)))
+            if any(member.address == sender.address for member in await self._members(group)):
+                raise Invalid(Fault("phone_number_id", "already_assigned", sender.address))
+            now = self._gateway.clock.now()
+            member = Member(new_id(now), group.account, now, now, parent=group.id, address=sender.address)
+            await self._store.put_resource(member)
+            self._gateway.services.forget(group.account)
         shown = membership_json(member, sender, self._caller.media)
         return json_answer(200, shown, ignored_parameters(ignored, member.id))
 
     async def member(self, request: Request) -> Answer:
-        member = await self._one(request, Member)
+        member = await self._one(await self._caller.account(request), request, Member)
         sender = await self._store.sender(member.address)
         mine = sender if sender and sender.account == member.account else None
         return json_answer(200, membership_json(member, mine, self._caller.media))
 
     async def remove(self, request: Request) -> Answer:
-        member = await self._one(request, Member)
+        member = await self._one(await self._caller.account(request), request, Member)
         await self._store.drop_resource(member.account, member.id)
         self._gateway.services.forget(member.account)
         return Answer(204, b"", [])
@@ -246,10 +252,9 @@ class _Groups:
         return await self._store.resources(Member, group.account, group.id)
 
     async def _group(self, request: Request) -> Service:
-        return await self._one(request, Service)
+        return await self._one(await self._caller.account(request), request, Service)
 
-    async def _one(self, request: Request, kind: type[R]) -> R:
-        account = await self._caller.account(request)
+    async def _one(self, account: Account, request: Request, kind: type[R]) -> R:
         spelled = from_project(request.path_params["id"])
         found = await self._store.resource(kind, account.id, spelled) if spelled else None
         if found is None:

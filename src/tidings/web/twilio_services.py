@@ -5,7 +5,6 @@ senders an account has is the operator's to say: only a name that is nobody's is
 where the gateway lets applications claim them.
 """
 
-import asyncio
 from functools import partial
 
 from starlette.routing import BaseRoute, Route
@@ -64,8 +63,7 @@ class _Caller:
     def __init__(self, gateway: Gateway, authenticator: Authenticator) -> None:
         self.gateway = gateway
         self._authenticator = authenticator
-        self.changing = asyncio.Lock()
-        """Changes follow one another: what one was allowed by is still so when it is kept."""
+        self.changing = gateway.services.changing
 
     async def account(self, request: Request) -> Account:
         return await self._authenticator.account(request, NAME)
