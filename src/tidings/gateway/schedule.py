@@ -81,6 +81,7 @@ class Schedule:
         self._window: Window[Work] = Window(lambda: AT_ONCE, self._load, clock)
         self._tasks: set[asyncio.Task[None]] = set()
         self._worker: asyncio.Task[None] | None = None
+        self._stopping = False
 
     # --- life
     async def start(self) -> None:
@@ -89,6 +90,7 @@ class Schedule:
 
     async def stop(self) -> None:
         """Queue nothing new, and finish what is under way."""
+        self._stopping = True
         if self._worker is not None:
             self._worker.cancel()
         self._window.close()
@@ -110,12 +112,23 @@ class Schedule:
         self._waiting[kept.message.account] += 1
 
         def settled(committed: "Future[None]") -> None:
-            if committed.cancelled() or committed.exception() is not None:
+            if _failed(committed):
                 self._waiting[kept.message.account] -= 1
             if kept.standing.due_at is not None:
                 self._window.look_again_at(kept.standing.due_at)
 
         committed.add_done_callback(settled)
+
+    def _leaving(self, message: Message, committed: "Future[None]") -> "Future[None]":
+        """A message is being kept as scheduled no more. Where that fails, it waits on, and may be due."""
+
+        def settled(committed: "Future[None]") -> None:
+            if _failed(committed):
+                self._waiting[message.account] += 1
+                self._window.look_again_at(self._clock.now() + AFTER_A_FAULT)
+
+        committed.add_done_callback(settled)
+        return committed
 
     def moved(self, message: Message, before: Status, after: Status) -> None:
         """A ledger's listener."""
@@ -130,8 +143,7 @@ class Schedule:
             raise Problem(20404)
         if kept.standing.status is not Status.SCHEDULED:
             raise Problem(30409, value=kept.standing.status)
-        kept.standing.due_at = None
-        committed = self._ledger.record(kept, _CANCELED)
+        committed = self._leaving(kept.message, self._ledger.record(kept, _CANCELED))
         canceled = kept.message, replace(kept.standing)
         await committed
         return canceled
@@ -163,18 +175,24 @@ class Schedule:
             log.error("schedule: %s", error, exc_info=error)
 
     async def _due(self, work: Work) -> None:
+        """The time of a message has come."""
         try:
-            kept = await self._ledger.find(work.id)
-            if kept is not None:
-                await self._queue(kept)
-        except StoreError:
-            self._window.look_again_at(self._clock.now() + AFTER_A_FAULT)
-            raise
+            while not self._stopping:
+                try:
+                    kept = await self._ledger.find(work.id)
+                    if kept is not None:
+                        await self._queue(kept)
+                    return
+                except StoreError as error:
+                    log.error("schedule: %s is not kept as queued yet: %s", work.id, error)
+                    await asyncio.sleep(AFTER_A_FAULT / SECOND)
         finally:
             self._window.release(work.id)
 
     async def _queue(self, kept: Kept) -> None:
-        """The time of a message has come."""
+        if kept.standing.status is Status.QUEUED:
+            self._offer(kept)  # it was kept, though its commit was said to have failed
+            return
         change, refused = Change(), None
         try:
             sender = (await self._with_sender(kept.message, change)).sender
@@ -184,13 +202,12 @@ class Schedule:
         if kept.standing.status is not Status.SCHEDULED:
             return  # canceled meanwhile
         if refused is not None:
-            kept.standing.due_at = None
-            await self._ledger.record(kept, refused)
+            await self._leaving(kept.message, self._ledger.record(kept, refused))
             return
         kept.standing.carrier = self._routes.first(kept.message.recipient, kept.message.channel)
         kept.standing.due_at = self._rates.place(kept.message)
         queued = Evidence(Kind.QUEUED, {"sender": sender})
-        await self._ledger.queue(kept, sender, queued, change)
+        await self._leaving(kept.message, self._ledger.queue(kept, sender, queued, change))
         self._offer(kept)
 
     async def _with_sender(self, message: Message, change: Change) -> Message:
@@ -202,3 +219,7 @@ class Schedule:
         if self._routes.first(message.recipient, message.channel) is None:
             raise Problem(21612, value=message.recipient)
         return await self._origins.given(account, message, change)
+
+
+def _failed(committed: "Future[None]") -> bool:
+    return committed.cancelled() or committed.exception() is not None
