@@ -219,7 +219,7 @@ SECTIONS: Final = (
         "Callbacks and webhooks",
         Met.CALLBACK,
         (11100, 400, "The URL is not one that can be requested"),
-        (11200, 502, "The application answered with an error status"),
+        (11200, 502, "The application could not be asked, or answered with an error status"),
         (11201, 502, "The application did not accept a TCP connection in time"),
         (11202, 502, "The application refused the TCP connection"),
         (11203, 502, "The application did not answer in time"),

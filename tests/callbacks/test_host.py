@@ -171,6 +171,19 @@ async def test_when_the_pause_is_over_one_probe_goes_and_its_success_lets_all_in
     assert [lane.looked for lane in place.lanes] == [1, 1]
 
 
+async def test_a_host_out_of_reach_is_named_once_and_once_more_when_it_is_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    place = Place()
+    for _ in range(TRIPS_AFTER):
+        await place.round(SILENT)
+    for outcome in (SILENT, TAKEN):
+        place.wind_to_probe()
+        await place.round(outcome)
+    told = [record.getMessage().strip() for record in caplog.records if HOST in record.getMessage()]
+    assert told == [f"nobody can be told at {HOST} for now: 11203", f"{HOST} can be told again"]
+
+
 async def test_the_probe_goes_by_itself_when_the_pause_is_over() -> None:
     place = Place()
     for _ in range(TRIPS_AFTER):

@@ -47,6 +47,26 @@ async def test_a_fresh_file_is_made_with_its_directory_and_the_latest_schema(pat
     assert schema(path) >= 1
 
 
+@pytest.mark.parametrize("before", [None, 0o644], ids=["new", "of an earlier version"])
+def test_nobody_else_may_read_what_it_holds(path: Path, before: int | None) -> None:
+    if before is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(before)
+
+    async def others_may() -> dict[str, int]:
+        store = SqliteStore(path)
+        await store.open()
+        await store.put_account(ACCOUNT)
+        found = {file.name: file.stat().st_mode & 0o077 for file in path.parent.glob(f"{path.name}*")}
+        await store.close()
+        return found
+
+    found = asyncio.run(others_may())
+    assert len(found) >= 3, "the database, its log and that one's index"
+    assert found == dict.fromkeys(found, 0)
+
+
 async def test_opening_again_migrates_nothing_and_keeps_everything(path: Path) -> None:
     for _ in range(2):
         store = SqliteStore(path)

@@ -110,6 +110,9 @@ class Host:
             return
         was_closed = self.breaker.probe_at is None
         self.breaker.failed(self._clock.now(), outcome.error, outcome.retry_after, probe=permit.probe)
+        if self.breaker.probe_at is not None and was_closed:
+            why = outcome.attempts[-1].detail if outcome.attempts else ""
+            log.warning("nobody can be told at %s for now: %s %s", self.name, outcome.error, why)
         if self.breaker.probe_at is not None and (was_closed or permit.probe):
             for lane in self.lanes.values():
                 lane.shed()
@@ -119,6 +122,7 @@ class Host:
         was_open = self.breaker.probe_at is not None
         self.breaker.succeeded()
         if was_open:
+            log.warning("%s can be told again", self.name)
             self._let_in()
             for lane in self.lanes.values():
                 lane.look_again()

@@ -115,6 +115,9 @@ class Scribe:
         path.parent.mkdir(parents=True, exist_ok=True)
         if self._terms.alone and self._lock is None:
             self._lock = _locked(path.with_name(path.name + "-scribe"))
+        # It holds tokens and texts: nobody else's to read. The log beside it gets the mode of the database.
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
         connection = sqlite3.connect(
             path, isolation_level=None, check_same_thread=False, cached_statements=200, timeout=10
         )
