@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tidings.arranged import Keywords
-from tidings.callbacks.delivery import DeliverySettings
+from tidings.callbacks.delivery import RETRY_AFTER, DeliverySettings
 from tidings.carriers.mm7.settings import Mm7Settings
 from tidings.carriers.simulator import scenario
 from tidings.carriers.simulator.carrier import SimulatorSettings
@@ -50,6 +50,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "[schedule]": ScheduleSettings,
     "[inbound]": InboundSettings,
     "[opt_out]": OptOutSettings,
+    "[[opt_out.keywords]]": Keywords,
     "[callbacks]": DeliverySettings,
 }
 """Headings of docs/configuration.md, and what is below them."""
@@ -151,8 +152,16 @@ def test_every_verb_is_documented() -> None:
     "path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))], ids=lambda p: p.name
 )
 def test_links_lead_somewhere(path: Path) -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
-        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", path.read_text("utf-8")):
+        there = path.parent / target if target else path
+        assert there.exists(), f"{path.name} links to {target}"
+        assert not anchor or anchor in anchors(there), f"{path.name} links to {target}#{anchor}"
+
+
+def anchors(path: Path) -> set[str]:
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_files_that_the_architecture_names_exist() -> None:
@@ -163,22 +172,55 @@ def test_files_that_the_architecture_names_exist() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def _examples(path: str) -> list[str]:
-    return re.findall(r"^```toml\n(.*?)^```$", (ROOT / path).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+def test_the_architecture_tells_of_every_room() -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`src/tidings/.+?) \|", architecture, re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`src/tidings/([\w.]+)`", row)}
+
+    rooms = {path.name for path in (ROOT / "src" / "tidings").iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert told == {name for name in rooms if not name.startswith("__")}
 
 
-def test_the_settings_of_the_readme_are_settings(tmp_path: Path) -> None:
-    (example,) = _examples("README.md")
-    (tmp_path / "tidings.toml").write_text(example)
+def test_callbacks_are_tried_again_when_the_page_says_so() -> None:
+    said = "again after 1, 5, 15 and 60 seconds, 5, 15 and 30 minutes, then every hour"
 
-    assert load(tmp_path / "tidings.toml", {}).carrier[0].name == "main"
+    assert said in " ".join((ROOT / "docs" / "callbacks.md").read_text("utf-8").split())
+    assert RETRY_AFTER == (1, 5, 15, 60, 5 * 60, 15 * 60, 30 * 60, 60 * 60)
 
 
-def test_the_examples_of_carriers_are_what_they_seem(tmp_path: Path) -> None:
-    _, own_profile, own_scenario, media = _examples("docs/carriers.md")
-    (tmp_path / "my_carrier.toml").write_text(own_profile)
-    (tmp_path / "tidings.toml").write_text(media.replace('carriers = ["main", ', "carriers = ["))
+# --- examples
+EXAMPLES = {
+    path.relative_to(ROOT).as_posix(): found
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+    if (found := re.findall(r"^```toml\n(.*?)^```$", path.read_text("utf-8"), re.DOTALL | re.MULTILINE))
+}
+_, OWN_PROFILE, OWN_SCENARIO, _ = EXAMPLES["docs/carriers.md"]
+CARRIERS = {"main", "main-mms", "reserve"}
+"""What routes in the examples name."""
 
-    assert load(tmp_path / "tidings.toml", {}).carrier[0].name == "main-mms"
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(example, id=f"{path}-{number}")
+        for path, found in EXAMPLES.items()
+        for number, example in enumerate(found)
+        if example not in (OWN_PROFILE, OWN_SCENARIO)
+    ],
+)
+def test_the_examples_of_settings_are_settings(example: str, tmp_path: Path) -> None:
+    given = {carrier["name"] for carrier in tomllib.loads(example).get("carrier", ())}
+    others = [f'[[carrier]]\nkind = "simulator"\nname = "{name}"\n' for name in sorted(CARRIERS - given)]
+    (tmp_path / "tidings.toml").write_text("\n".join([example.replace("…", "x"), *others]))
+
+    load(tmp_path / "tidings.toml", {})  # or it raises
+
+
+def test_the_example_of_a_profile_is_one(tmp_path: Path) -> None:
+    (tmp_path / "my_carrier.toml").write_text(OWN_PROFILE)
+
     assert profile.load(tmp_path / "my_carrier.toml").about == "My carrier"
-    assert len(scenario.parse(own_scenario).rules) == 2
+
+
+def test_the_example_of_a_scenario_is_one() -> None:
+    assert len(scenario.parse(OWN_SCENARIO).rules) == 2
