@@ -150,6 +150,45 @@ async def test_what_has_not_left_of_a_message_ends_with_its_validity(bench: "Ben
     assert states == {SegmentState.REFUSED}
 
 
+async def test_what_a_carrier_handed_back_before_it_went_down_ends_all_the_same(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await site.send(validity=60)
+    asked = await centre.submission()
+    centre.bind_status = RINVPASWD
+    asked.refuse(RTHROTTLED)
+    await site.until_told(message, Kind.DEFERRED)
+    centre.hang_up()
+    bench.wind(61)
+    await site.until(message, FAILED)
+    assert len(await site.events(message, Kind.EXPIRED)) == 1
+
+
+async def test_what_a_carrier_hands_back_after_its_validity_ends_at_once(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    message = await site.send(validity=60)
+    asked = await centre.submission()
+    bench.wind(61)
+    centre.bind_status = RINVPASWD
+    asked.refuse(RTHROTTLED)
+    await site.until_told(message, Kind.DEFERRED)
+    centre.hang_up()
+    await site.until(message, FAILED)
+    assert len(await site.events(message, Kind.EXPIRED)) == 1
+
+
+async def test_a_message_of_which_a_part_has_left_is_not_cut_off(bench: "Bench") -> None:
+    centre, site = await bench.pair(window=1)
+    message = await site.send(body=LONG, validity=60)
+    asked = await centre.submission(1)
+    bench.wind(61)
+    ended = await site.send("+15559990000", validity=1)  # ends in its time, and what ended before is looked at too
+    bench.wind(2)
+    await site.until(ended, FAILED)
+    centre.answer_all()
+    asked.accept("first")
+    await site.until(message, SENT)
+
+
 async def test_validities_that_ended_while_the_gateway_was_away_end_at_its_start(bench: "Bench") -> None:
     centre, site = await unbound(bench)
     gone = [await site.send(validity=60) for _ in range(5)]

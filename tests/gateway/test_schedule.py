@@ -11,6 +11,7 @@ from tests.gateway.test_services import sender_of, service
 from tidings.clock import SECOND
 from tidings.errors import Problem
 from tidings.gateway import schedule
+from tidings.gateway.routes import Route
 from tidings.gateway.schedule import ScheduleSettings
 from tidings.lifecycle import Kind, Status
 from tidings.model import OptOut
@@ -60,6 +61,17 @@ async def test_a_message_waits_for_its_time_then_goes_the_usual_way(bench: "Benc
     kinds = [event.kind for event in await site.events(message)]
     assert kinds == [Kind.CREATED, Kind.QUEUED, Kind.INTENT, Kind.ACCEPTED]
     assert await sender_of(site, message) == SENDER
+
+
+async def test_a_message_beyond_its_price_limit_fails_at_once(bench: "Bench") -> None:
+    centre = await bench.centre()
+    carrier = bench.smpp(centre)
+    site = await bench.site(carrier, routes=[Route("+", (carrier.name,), price=0.02)])
+    pool = await service(site, SENDER)
+    message = await scheduled(site, pool, max_price=19_999)
+    assert (await site.until(message, Status.FAILED)).error == 30010
+    assert await site.status(await scheduled(site, pool, max_price=20_000)) is Status.SCHEDULED
+    assert await site.store.scheduled() == {ACCOUNT: 1}
 
 
 async def test_they_go_in_the_order_of_their_times(bench: "Bench") -> None:

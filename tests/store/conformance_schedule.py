@@ -18,8 +18,9 @@ class ScheduleConformance:
         later = a_message(NOON, validity=60)
         # The validity of what was sent later runs from when it was to be sent.
         sent_later = a_message(NOON - DAY, send_at=NOON, validity=20)
-        await put(store, late, early, later, sent_later, a_message(NOON - DAY))
-        for status in (Status.SENDING, Status.SENT, Status.ACCEPTED):
+        await put(store, late, early, sent_later, a_message(NOON - DAY))
+        await put(store, later, status=Status.SENDING)  # handed back
+        for status in (Status.SENT, Status.ACCEPTED):
             await put(store, a_message(NOON - DAY, validity=1), status=status)
         await put(store, a_message(NOON - DAY, validity=1), due_at=None)
         await store.commit(scheduled(a_message(NOON - DAY, send_at=NOON - HOUR, validity=1)))

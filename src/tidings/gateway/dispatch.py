@@ -157,6 +157,13 @@ class Dispatcher:
             raise
         if kept is None or kept.standing.due_at is None or kept.standing.carrier != carrier.name:
             turn.pass_on()
+        elif kept.standing.redacted_at is not None:
+            # Handed back after its text was taken away: there is nothing left to send.
+            turn.pass_on()
+            kept.standing.due_at = None
+            await self._ledger.note(
+                kept, Evidence(Kind.DEFERRED, {"carrier": carrier.name, "not_sent": "redacted"})
+            )
         elif self._expiry.has_ended(kept.message):
             turn.pass_on()
             await self._expiry.end(kept)
@@ -342,6 +349,7 @@ class Dispatcher:
         """Where there is more to do for a message, see to it that its lane does it."""
         standing = kept.standing
         if standing.due_at is not None and standing.carrier is not None:
+            self._expiry.watch(kept.message)
             self._lanes[standing.carrier].go_on(kept, standing.due_at)
 
     async def give_to_next(self, carrier: Carrier, queues: Sequence[tuple[str, str]]) -> None:

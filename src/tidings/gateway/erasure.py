@@ -1,14 +1,15 @@
 """Taking away what an application wants forgotten: a message's text, one of its media, or all of it.
 
 Called by the web room. What happened to a message is not forgotten with it: its events stay, and say when it was
-redacted or deleted. While a message is on its way its text is needed, and nothing can be taken away.
+redacted or deleted. While a message is on its way its text is needed, and nothing can be taken away; it is not
+needed any more where all that is missing is a carrier's word on what it was handed.
 """
 
 from msgspec.structs import replace
 
 from tidings.errors import Problem
 from tidings.gateway.ledger import Ledger
-from tidings.lifecycle import UNDER_WAY
+from tidings.lifecycle import UNDER_WAY, SegmentState
 from tidings.model import Message, Standing
 from tidings.store.base import Change, Kept, Store
 
@@ -47,6 +48,12 @@ class Erasure:
         kept = await self._ledger.find(message_id) if found is not None else None
         if kept is None or kept.standing.deleted_at is not None:
             raise Problem(20404)
-        if kept.standing.status in UNDER_WAY:
+        if kept.standing.status in UNDER_WAY and not _in_doubt(kept):
             raise Problem(20009)
         return kept
+
+
+def _in_doubt(kept: Kept) -> bool:
+    """Whether all of it was handed over, and nobody knows what became of some."""
+    states = [segment.state for segment in kept.segments]
+    return bool(states) and SegmentState.WAITING not in states and SegmentState.SUBMITTING not in states

@@ -12,9 +12,10 @@ from typing import Final
 
 from tidings.clock import SECOND, Alarm, AlarmClock
 from tidings.gateway.ledger import Evidence, Ledger
+from tidings.gateway.recovery import begun
 from tidings.lifecycle import Kind
-from tidings.model import Message
-from tidings.store.base import Kept, Store, StoreError
+from tidings.model import Event, Message
+from tidings.store.base import Change, Kept, Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,10 @@ class Expiry:
     async def end(self, kept: Kept) -> bool:
         """What of a message has not left will not leave any more. False where nothing of it waits."""
         # A carrier that was too busy to the end is another matter than a message that nobody got round to.
-        events = await self._store.events(kept.message.id) if kept.segments else ()
+        events: Sequence[Event] = ()
+        if kept.segments:
+            await self._store.commit(Change())  # after what is still being kept of it, which is to be read
+            events = await self._store.events(kept.message.id)
         if kept.standing.due_at is None:
             return False
         kept.standing.due_at = None
@@ -99,11 +103,14 @@ class Expiry:
             self._alarm_at(self._clock.now() + APART)
 
     async def _end_own(self) -> None:
-        now = self._clock.now()
+        now, limit = self._clock.now(), AT_ONCE
         try:
-            while not self._stopping and (ids := await self._store.expired(now, AT_ONCE)):
-                if await self._end_all(ids) < AT_ONCE:
+            while not self._stopping:
+                ids = await self._store.expired(now, limit)
+                spared = len(ids) - sum(await asyncio.gather(*map(self._end_unbegun, ids)))
+                if len(ids) < limit:
                     break
+                limit = spared + AT_ONCE
             following = await self._store.next_expiry(now)
         except StoreError as error:
             log.error("expiry: %s", error)
@@ -116,6 +123,11 @@ class Expiry:
     async def _end_all(self, ids: Sequence[str]) -> int:
         """How many of these have ended; the others have not, or are on their way."""
         return sum(await asyncio.gather(*map(self._end_one, ids)))
+
+    async def _end_unbegun(self, message_id: str) -> bool:
+        """End it, unless a part of it has left: then the others follow, or it ends when it has its turn again."""
+        kept = await self._ledger.find(message_id)
+        return kept is not None and not begun(kept) and await self._end_one(message_id)
 
     async def _end_one(self, message_id: str) -> bool:
         kept = await self._ledger.find(message_id)

@@ -1,5 +1,7 @@
 """Whom a message is from, as it enters that sender's queue. Called by `submit`, and by `schedule` in due time."""
 
+from typing import Final
+
 import msgspec
 
 from tidings.arranged import Sender
@@ -10,6 +12,9 @@ from tidings.gateway.recent import Recent
 from tidings.gateway.services import Services
 from tidings.model import Account, Message
 from tidings.store.base import Change
+
+FAILS_WITH: Final = {21610: 21610, 21611: 30001, 21703: 21703, 21704: 21704}
+"""What speaks against a message whose sender is chosen once it has been taken in → the error that it fails with."""
 
 
 class Origins:

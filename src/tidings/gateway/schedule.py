@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from tidings.clock import SECOND, AlarmClock
 from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
-from tidings.gateway.origin import Origins
+from tidings.gateway.origin import FAILS_WITH, Origins
 from tidings.gateway.permission import Permission
 from tidings.gateway.queue import Work
 from tidings.gateway.rates import Rates
@@ -197,7 +197,7 @@ class Schedule:
         try:
             sender = (await self._with_sender(kept.message, change)).sender
         except Problem as problem:
-            error = 30001 if problem.code == 21611 else problem.code
+            error = FAILS_WITH.get(problem.code, problem.code)
             sender, refused = "", Evidence(Kind.REFUSED, {"reason": problem.message}, error=error)
         if kept.standing.status is not Status.SCHEDULED:
             return  # canceled meanwhile

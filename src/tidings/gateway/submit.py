@@ -16,7 +16,7 @@ from tidings.clock import DAY, Clock
 from tidings.errors import Problem
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
-from tidings.gateway.origin import Origins
+from tidings.gateway.origin import FAILS_WITH, Origins
 from tidings.gateway.rates import Rates
 from tidings.gateway.recent import Recent
 from tidings.gateway.routes import Route, Routes, price
@@ -33,8 +33,6 @@ KEY_LIFETIME: Final = 7 * DAY
 """How long an idempotency key is remembered."""
 
 _CREATED: Final = Evidence(Kind.CREATED, {})
-_LATER: Final = {21610: 21610, 21611: 30001, 21703: 21703, 21704: 21704}
-"""What speaks against an order that was deferred to its service's choice → the error its message fails with."""
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -206,18 +204,15 @@ class Submitter:
         try:
             message = await self._origins.given(account, message, change, confirms=order.confirms)
         except Problem as problem:
-            if not order.deferred or problem.code not in _LATER:
+            if not order.deferred or problem.code not in FAILS_WITH:
                 raise
-            then.append(Evidence(Kind.REFUSED, {"reason": problem.message}, error=_LATER[problem.code]))
+            then.append(Evidence(Kind.REFUSED, {"reason": problem.message}, error=FAILS_WITH[problem.code]))
         else:
             if order.deferred:
                 then.append(Evidence(Kind.QUEUED, {"sender": message.sender}))
             else:
                 self._depths.add(message)
-        if order.max_price is not None and message.price is not None and message.price > order.max_price:
-            then.append(
-                Evidence(Kind.REFUSED, {"price": message.price, "max_price": order.max_price}, error=30010)
-            )
+        then += _too_dear(order, message)
         kept, committed = self._ledger.create(message, standing, _created(order), change, *then)
         self._hand_on(kept, committed)
         # Taken before the commit: the message goes on from there by itself.
@@ -245,7 +240,9 @@ class Submitter:
         """Whom they are from, and whether they may go, is seen when their time has come."""
         standing = Standing(message.id, Status.SCHEDULED, 0, message.created_at, due_at=order.send_at)
         answer = Submitted(message, msgspec.structs.replace(standing, events=1), repeated=False)
-        kept, committed = self._ledger.create(message, standing, _created(order), change)
+        kept, committed = self._ledger.create(
+            message, standing, _created(order), change, *_too_dear(order, message)
+        )
         self._schedule.add(kept, committed)
         await committed
         return answer
@@ -255,6 +252,13 @@ def _created(order: Order) -> Evidence:
     if order.idempotency_key is None:
         return _CREATED
     return Evidence(Kind.CREATED, {"idempotency_key": order.idempotency_key})
+
+
+def _too_dear(order: Order, message: Message) -> list[Evidence]:
+    """What speaks against a message that costs more than its application wants it to."""
+    if order.max_price is None or message.price is None or message.price <= order.max_price:
+        return []
+    return [Evidence(Kind.REFUSED, {"price": message.price, "max_price": order.max_price}, error=30010)]
 
 
 def _as_served(order: Order, service: Service | None) -> Order:

@@ -244,7 +244,8 @@ class Store(Protocol):
         ...
 
     async def expired(self, now: int, limit: int) -> list[str]:
-        """Ids of messages that wait in a queue with a validity of their own which has ended; by when it did."""
+        """Ids of messages that wait in a queue, also for another turn, with a validity of their own which has
+        ended; by when it did."""
         ...
 
     async def next_expiry(self, after: int) -> int | None:

@@ -3,6 +3,7 @@
 Nothing between the two is short-circuited: what works here works with any SMSC.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -50,6 +51,7 @@ class SimulatorCarrier:
         self._clock = clock
         self._on_late = on_late
         self._smpp = self._bound_to(settings.port or 1)
+        self._started = asyncio.Event()
 
     def _bound_to(self, port: int) -> SmppCarrier:
         settings = SmppSettings(
@@ -106,10 +108,12 @@ class SimulatorCarrier:
         return self._smpp.slot_now()
 
     async def slot(self) -> Slot:
+        await self._started.wait()  # whom to ask for room is known once the SMSC has a port
         return await self._smpp.slot()
 
     async def start(self, sink: Sink) -> None:
         self._smpp = self._bound_to(await self.smsc.start(HOST, self.settings.port))
+        self._started.set()
         await self._smpp.start(sink)
 
     async def stop(self, drain: float) -> None:

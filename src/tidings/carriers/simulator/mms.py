@@ -3,6 +3,7 @@
 Nothing between the two is short-circuited: what works here works with any MMSC.
 """
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
@@ -48,6 +49,7 @@ class MmsSimulatorCarrier:
         self.mmsc = Mmsc(user="tidings", password=self._ours, clock=clock)
         self._clock = clock
         self._mm7 = self._connected_to(settings.port or 1)
+        self._started = asyncio.Event()
 
     def _connected_to(self, port: int) -> Mm7Carrier:
         settings = Mm7Settings(
@@ -103,6 +105,7 @@ class MmsSimulatorCarrier:
         return self._mm7.slot_now()
 
     async def slot(self) -> Slot:
+        await self._started.wait()  # whom to ask for room is known once the MMSC has a port
         return await self._mm7.slot()
 
     def admits(self, headers: Mapping[bytes, bytes]) -> bool:
@@ -113,6 +116,7 @@ class MmsSimulatorCarrier:
 
     async def start(self, sink: Sink) -> None:
         self._mm7 = self._connected_to(await self.mmsc.start(HOST, self.settings.port))
+        self._started.set()
         await self._mm7.start(sink)
 
     async def stop(self, drain: float) -> None:

@@ -132,14 +132,14 @@ SELECT m.carrier, m.account, m.sender FROM heads JOIN messages m ON m.id = heads
 
 -- name: expired
 SELECT id FROM messages INDEXED BY messages_expiring
- WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status = 'queued'
+ WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status IN ('queued', 'sending')
    AND coalesce(send_at, created_at) + validity * 1000000 <= :now
  ORDER BY coalesce(send_at, created_at) + validity * 1000000, id
  LIMIT :limit;
 
 -- name: next_expiry
 SELECT min(coalesce(send_at, created_at) + validity * 1000000) FROM messages INDEXED BY messages_expiring
- WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status = 'queued'
+ WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status IN ('queued', 'sending')
    AND coalesce(send_at, created_at) + validity * 1000000 > :after;
 
 -- name: due_scheduled

@@ -9,7 +9,7 @@ CREATE INDEX messages_due ON messages (carrier, account, sender, due_at, id)
  WHERE carrier IS NOT NULL AND due_at IS NOT NULL;
 -- Few of all have such a validity, or are sent later: no other has a place in these.
 CREATE INDEX messages_expiring ON messages (coalesce(send_at, created_at) + validity * 1000000, id)
- WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status = 'queued';
+ WHERE validity IS NOT NULL AND due_at IS NOT NULL AND status IN ('queued', 'sending');
 -- With the account and the status they are counted without a look at the messages.
 CREATE INDEX messages_scheduled ON messages (due_at, id, account, status) WHERE status = 'scheduled';
 
