@@ -11,7 +11,7 @@ import pytest
 
 from tidings.carriers.smpp import profile
 from tidings.errors import CATALOGUE, Met
-from tidings.gateway import submit
+from tidings.gateway import origin
 
 TESTS = Path(__file__).parent
 SOURCES = TESTS.parent / "src" / "tidings"
@@ -40,6 +40,7 @@ PLACES: dict[str, Met] = {
     "gateway/erasure.py": BOTH,
     "gateway/feedback.py": TWILIO,
     "gateway/origin.py": BOTH | CALLBACK | MESSAGE,
+    "gateway/origin.py:<module>": MESSAGE,
     "gateway/rehearsal.py": TWILIO,
     "gateway/schedule.py:Schedule.cancel": TWILIO,
     "gateway/schedule.py:Schedule.check": TWILIO,
@@ -47,9 +48,8 @@ PLACES: dict[str, Met] = {
     "gateway/services.py:Services.check": BOTH,
     "gateway/services.py:Services.choose": SIGNALWIRE | MESSAGE,  # Twilio's API has answered by then
     "gateway/submit.py": BOTH | CALLBACK,  # the latter where it is a reply to an inbound message
-    "gateway/submit.py:<module>": MESSAGE,
     "gateway/submit.py:Submitter._earlier": BOTH,
-    "gateway/submit.py:Submitter._keep_queued": MESSAGE,
+    "gateway/submit.py:_too_dear": MESSAGE,
     "relay/": SIGNALWIRE,
     "relay/hub.py:<module>": CALLBACK,
     "relay/session.py:<module>": CALLBACK,
@@ -135,7 +135,7 @@ def met_in_sources() -> dict[int, Met]:
     for code in codes_of_profiles():
         met[code] |= CARRIER
     # What a message fails with under another code does not stand on it.
-    for code, later in submit._LATER.items():
+    for code, later in origin.FAILS_WITH.items():
         if code != later:
             met[code] &= ~MESSAGE
     return met

@@ -14,7 +14,7 @@ from tidings.model import Account, Message
 from tidings.store.base import Change
 
 FAILS_WITH: Final = {21610: 21610, 21611: 30001, 21703: 21703, 21704: 21704}
-"""What speaks against a message whose sender is chosen once it has been taken in → the error that it fails with."""
+"""What speaks against a message whose sender is chosen after it was taken in → the error that it fails with."""
 
 
 class Origins:
