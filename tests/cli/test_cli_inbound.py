@@ -122,6 +122,23 @@ def test_a_long_text_is_one_message_and_may_have_nobody_who_answers(run: Run) ->
     assert nobody == f"nobody answers it: tidings numbers answer {NUMBER} --twiml URL would change that"
 
 
+def test_segments_come_as_they_are_told_to(run: Run) -> None:
+    run("numbers", "answer", NUMBER, "--nobody")
+    text = ["inbound", "--from", HANDSET, "--body", "x" * 400, "--segments-by", "sar", "--segments-order"]
+
+    half, whole = run(*text, "3,1"), run(*text, "3,1,2")
+
+    assert half.stdout == f"no message for {NUMBER} yet: it lacks segments, or is one that came before\n"
+    assert re.match(rf"SM[0-9a-f]{{32}} came in to \{NUMBER} through simulator\n", whole.stdout)
+
+
+def test_an_order_is_of_numbers(run: Run) -> None:
+    ended = run("inbound", "--from", HANDSET, "--segments-order", "last")
+
+    assert ended.returncode == 2
+    assert "'--segments-order': last: not numbers of segments, as in 3,1" in ended.stderr
+
+
 def test_relay_is_looked_for_elsewhere(run: Run) -> None:
     run("numbers", "answer", SECOND, "--relay", "office")
 

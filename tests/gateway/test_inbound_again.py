@@ -235,6 +235,14 @@ async def test_a_segment_that_comes_again_before_the_message_is_whole_is_no_othe
     assert await texts(site) == ["one two"]
 
 
+async def test_a_segment_that_comes_twice_in_one_breath_with_the_others_is_one(bench: "Bench") -> None:
+    centre, site = await bench.pair()
+    handset = Handset(centre, ["one ", "two ", "three"])
+    await asyncio.gather(*(centre.deliver(*handset.segment(number)) for number in (1, 1, 2, 3)))
+    assert await texts(site) == ["one two three"]
+    assert await site.store.oldest_part() is None
+
+
 # --- what is kept for it
 async def test_what_is_too_old_to_come_again_is_forgotten(bench: "Bench", monkeypatch: pytest.MonkeyPatch) -> None:
     centre, site = await bench.pair()

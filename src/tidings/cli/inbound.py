@@ -3,12 +3,13 @@
 import mimetypes
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from tidings import telemetry
 from tidings.arranged import Handler
+from tidings.carriers.simulator.inbound import Segmentation
 from tidings.cli.access import Access, gateway_options
 from tidings.cli.callback_lines import Json
 from tidings.cli.client import Client
@@ -17,6 +18,13 @@ from tidings.dialects.own_simulator import MAX_MEDIA_SIZE
 from tidings.ids import sid
 from tidings.model import Channel, Target
 from tidings.settings import NUMBERS
+
+
+def _order(numbers: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, numbers.split(",")))
+    except ValueError:
+        raise click.BadParameter(f"{numbers}: not numbers of segments, as in 3,1") from None
 
 
 @click.command(short_help="Have a handset of the simulated carrier write to a number.")
@@ -30,15 +38,30 @@ from tidings.settings import NUMBERS
     multiple=True,
     help=f"A picture or the like to go with it; may be repeated. {MAX_MEDIA_SIZE >> 20} MB together at most.",
 )
+@click.option(
+    "--segments-by",
+    "by",
+    type=click.Choice(get_args(Segmentation.__annotations__["by"])),
+    help="How the segments of a long text are marked.  [default: udh8]",
+)
+@click.option(
+    "--segments-order",
+    "order",
+    metavar="NUMBERS",
+    type=_order,
+    help="In which order they come, as in 3,1: one that is left out never does.",
+)
 @gateway_options
-def inbound(access: Access, sender: str, recipient: str, body: str, media: tuple[Path, ...]) -> None:
+def inbound(access: Access, sender: str, recipient: str, body: str, media: tuple[Path, ...], **how: Any) -> None:
     """Have a handset of the simulated carrier write to a number of the account.
 
     The message takes a real carrier's way: SMPP, or MM7 where media go with it. The last four digits of the number
     that writes choose what becomes of replies to it.
     """
     telemetry.configure("warning")
-    message = {"from": sender, "to": recipient, "body": body, "media": _media(media)}
+    message: dict[str, Any] = {"from": sender, "to": recipient, "body": body, "media": _media(media)}
+    if segments := {name: value for name, value in how.items() if value is not None}:
+        message["segments"] = segments
 
     async def work(client: Client) -> None:
         taken = await client.receive(message)
@@ -66,6 +89,8 @@ def _lines(client: Client, taken: Json, number: Json) -> list[str]:
     """What came in, who answers it, and how to see what becomes of it."""
     prefix = "SM" if taken["channel"] == Channel.SMS else "MM"
     sids = [sid(prefix, message) for message in taken["messages"]]
+    if not sids:
+        return [f"no message for {number['address']} yet: it lacks segments, or is one that came before"]
     lines = [f"{one} came in to {number['address']} through {taken['carrier']}" for one in sids]
     handler = Handler(number["handler"])
     if handler is Handler.NONE:

@@ -5,6 +5,7 @@ A carrier may acknowledge what it brings once `take` or `take_media` returns. Wh
 Who answers is said by the number or its service as they stand when the message comes in: it is kept with it.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,13 +20,14 @@ from tidings.carriers.base import InboundMedia, InboundSegment
 from tidings.clock import AlarmClock
 from tidings.gateway.arrivals import Arrivals
 from tidings.gateway.ledger import Evidence, Ledger
-from tidings.gateway.optout import OptOuts
+from tidings.gateway.optout import Heeded, OptOuts
 from tidings.gateway.parts import Parts, missing, part_of, text_of
 from tidings.gateway.services import Services
 from tidings.gateway.turns import Turns
 from tidings.ids import new_id, random_hex
 from tidings.lifecycle import Kind, Status
 from tidings.model import Channel, Direction, IdempotencyKey, InboundPart, Medium, Message, Standing
+from tidings.phone import SenderKind
 from tidings.store.base import Change, KeyTaken, Store
 from tidings.text import Encoding
 
@@ -107,8 +109,7 @@ class Inbound:
         owner = await self._owner(segment)
         if owner is None:
             return
-        # The same PDU may be brought again while the first one is on its way to the disk.
-        async with self._turns.of((segment.carrier, segment.digest or segment.raw)):
+        async with self._turn(owner, segment):
             change = Change()
             try:
                 new = await self._take(owner, segment, change)
@@ -137,6 +138,10 @@ class Inbound:
         owner = await self._owner(received)
         if owner is None:
             return
+        async with self._turn(owner, received):
+            await self._take_media(owner, received)
+
+    async def _take_media(self, owner: Sender, received: InboundMedia) -> None:
         key = f"{received.carrier} {received.transaction} {received.destination}"
         if received.transaction and await self._store.idempotency_key(owner.account, key) is not None:
             self.counts["repeated"] += 1
@@ -151,7 +156,15 @@ class Inbound:
         try:
             await self._keep(owner, _shown(received), change, media, key if received.transaction else None)
         except KeyTaken:
-            self.counts["repeated"] += 1  # at the same time, over another connection
+            self.counts["repeated"] += 1  # another process of the same store was faster
+
+    def _turn(self, owner: Sender, received: InboundSegment | InboundMedia) -> asyncio.Lock:
+        """A handset's messages are kept one by one, in the order in which they come.
+
+        What START says depends on the STOP before it, and the same PDU may be brought again while the first one is
+        on its way to the disk.
+        """
+        return self._turns.of((owner.account, _address(received.source)))
 
     async def _owner(self, received: InboundSegment | InboundMedia) -> Sender | None:
         destination = received.destination
@@ -184,17 +197,33 @@ class Inbound:
         once: str | None = None,
     ) -> None:
         """`once`: a key under which there is to be but one message. Raises KeyTaken where there is another."""
-        handset = phone.e164("+" + said.source.lstrip("+")) or said.source
+        handset = _address(said.source)
         service = await self._services.of(owner.account, owner.address)
-        handling, callback_url = await self._handling(owner, service)
         # Half a message may look like a keyword.
         heeded = None if said.missing else await self._opt_outs.read(owner, handset, said.body, service)
-        outcome = self._outcome(said)
-        extras = _told_to(handling) if outcome.kind is Kind.RECEIVED else {}
+        message = await self._message(owner, handset, said, service, len(media), heeded)
+        change.media.extend(msgspec.structs.replace(medium, message_id=message.id) for medium in media)
+        if once is not None:
+            change.keys.append(IdempotencyKey(owner.account, once, "", message.id, message.created_at))
+        if heeded is not None:
+            self._opt_outs.keep(heeded, message, change)
+        standing = Standing(message.id, Status.RECEIVING, 0, message.created_at)
+        created = Evidence(Kind.CREATED, said.detail)
+        _, committed = self._ledger.create(message, standing, created, change, self._outcome(said))
+        await committed
+        self.counts["incomplete" if said.missing else "received"] += 1
+        if heeded is not None and heeded.answer:
+            await self._answer(message, heeded.answer)
+
+    async def _message(
+        self, owner: Sender, handset: str, said: Said, service: Service | None, media: int, heeded: Heeded | None
+    ) -> Message:
+        handling, callback_url = await self._handling(owner, service)
+        extras = _told_to(handling) if self._outcome(said).kind is Kind.RECEIVED else {}
         if heeded is not None and heeded.advanced:
             extras["opt_out"] = heeded.kind
         now = self._clock.now()
-        message = Message(
+        return Message(
             new_id(now),
             owner.account,
             handling.dialect,
@@ -208,21 +237,10 @@ class Inbound:
             None,
             now,
             said.channel,
-            len(media),
+            media,
             service.id if service else None,
             extras=extras,
         )
-        change.media.extend(msgspec.structs.replace(medium, message_id=message.id) for medium in media)
-        if once is not None:
-            change.keys.append(IdempotencyKey(owner.account, once, "", message.id, now))
-        if heeded is not None:
-            self._opt_outs.keep(heeded, message, change)
-        standing = Standing(message.id, Status.RECEIVING, 0, now)
-        _, committed = self._ledger.create(message, standing, Evidence(Kind.CREATED, said.detail), change, outcome)
-        await committed
-        self.counts["received" if outcome.error is None else "incomplete"] += 1
-        if heeded is not None and heeded.answer:
-            await self._answer(message, heeded.answer)
 
     def _outcome(self, said: Said) -> Evidence:
         if not said.missing:
@@ -288,6 +306,13 @@ def _shown(received: InboundMedia) -> Said:
     body = _body(received.text or received.subject)
     detail = {"carrier": received.carrier, "raw": received.raw}
     return Said(received.source, body, Channel.MMS, text.measure(body).encoding, 1, detail)
+
+
+def _address(source: str) -> str:
+    """A handset's number in E.164, or what its carrier calls it: not every number that has no "+" lacks one."""
+    if phone.sender_kind(source) is SenderKind.SHORT_CODE:
+        return source
+    return phone.e164("+" + source.lstrip("+")) or source
 
 
 def _body(said: str) -> str:
