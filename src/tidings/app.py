@@ -13,9 +13,7 @@ from typing import Any, Final
 
 from tidings import __version__
 from tidings.answering.conversation import Conversations
-from tidings.arranged import Sender
 from tidings.callbacks.attempt import Attempts, ByTarget, Terms
-from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.courier import Courier
 from tidings.callbacks.delivery import Delivery, DeliverySettings
 from tidings.callbacks.forms import relay_host
@@ -33,9 +31,8 @@ from tidings.clock import DAY, SECOND, AlarmClock, WindableClock, until
 from tidings.dialects.media import link
 from tidings.errors import Problem
 from tidings.gateway.dispatch import Dispatcher
-from tidings.gateway.erasure import Erasure
 from tidings.gateway.expiry import Expiry
-from tidings.gateway.feedback import Feedback
+from tidings.gateway.front import Front
 from tidings.gateway.inbound import Inbound
 from tidings.gateway.inquiry import Inquiry
 from tidings.gateway.ledger import Ledger
@@ -47,26 +44,18 @@ from tidings.gateway.permission import Permission
 from tidings.gateway.rates import Rates
 from tidings.gateway.receipts import Receipts
 from tidings.gateway.recent import Recent
-from tidings.gateway.rehearsal import rehearse
 from tidings.gateway.routes import Routes
 from tidings.gateway.schedule import Schedule
 from tidings.gateway.services import Services
-from tidings.gateway.submit import KEY_LIFETIME, Submitted, Submitter
+from tidings.gateway.submit import KEY_LIFETIME, Submitter
 from tidings.model import (
-    Account,
-    Callback,
-    Channel,
-    Direction,
     Message,
-    Order,
-    Replay,
-    Standing,
     Target,
 )
 from tidings.provision import configure
 from tidings.relay.hub import Hub
 from tidings.settings import CarrierSettings, Settings, SettingsError
-from tidings.store.base import CallbackFilter, CallbackKey, Store, StoreError
+from tidings.store.base import Store, StoreError
 from tidings.web.gateway import Readiness
 
 log = logging.getLogger(__name__)
@@ -79,8 +68,8 @@ FORGOTTEN_AT_ONCE: Final = 1000
 """Attempts that are forgotten in one transaction."""
 
 
-class Gateway:
-    """Everything but HTTP; `web.app.build` puts that in front of it."""
+class Gateway(Front):
+    """Everything but HTTP; `web.app.build` puts that before it."""
 
     def __init__(self, settings: Settings, store: Store, clock: AlarmClock) -> None:
         """Raises SettingsError for a carrier that cannot be set up."""
@@ -112,13 +101,10 @@ class Gateway:
         rates = Rates(settings.queues, self.depths)
         self.services = Services(store, rates, clock)
         self.opt_outs = OptOuts(store, self.services, settings.opt_out)
-        self.inbound = Inbound(
-            store, self.ledger, self.opt_outs, self.services, clock, settings.inbound, self._confirm
-        )
         self.carriers: dict[str, Carrier] = {c.name: self._carrier(c) for c in settings.carrier}
         self.routes = Routes(settings.route, {name: one.channels for name, one in self.carriers.items()})
         self.media = MediaRoom(store, terms, clock)
-        permission = Permission(self.accounts)
+        permission = Permission(self.accounts, self.opt_outs)
         self.expiry = Expiry(store, self.ledger, clock, settings.dispatch.validity)
         self.dispatcher = Dispatcher(
             store,
@@ -133,8 +119,6 @@ class Gateway:
             clock,
             settings.dispatch,
         )
-        self._erasure = Erasure(store, self.ledger)
-        self._feedback = Feedback(store, self.ledger)
         self.inquiry = Inquiry(store, self.receipts, self.carriers, clock, settings.dispatch.query_after)
         origins = Origins(self.senders, self.services, self.opt_outs, rates)
         self.schedule = Schedule(
@@ -150,7 +134,7 @@ class Gateway:
             self.dispatcher.offer,
         )
         self.ledger.moved.append(self.schedule.moved)
-        self._submitter = Submitter(
+        submitter = Submitter(
             store,
             self.senders,
             self.ledger,
@@ -162,6 +146,27 @@ class Gateway:
             self.schedule,
             clock,
             self.dispatcher,
+        )
+        self.inbound = Inbound(
+            store,
+            self.ledger,
+            self.opt_outs,
+            self.services,
+            self.accounts,
+            submitter,
+            clock,
+            settings.inbound,
+        )
+        super().__init__(
+            store,
+            self.ledger,
+            self.senders,
+            submitter,
+            self.schedule,
+            self.routes,
+            self.replays,
+            self.delivery,
+            clock,
         )
 
     def _carrier(self, settings: CarrierSettings) -> Carrier:
@@ -288,51 +293,7 @@ class Gateway:
         while days and await self.store.drop_attempts(self.clock.now() - days * DAY, FORGOTTEN_AT_ONCE):
             pass
 
-    async def _confirm(self, message: Message, text: str) -> None:
-        """Answer a handset that has opted out, opted in, or asked for help."""
-        account = await self.accounts.get(message.account)
-        if account is None:
-            return
-        order = Order(
-            message.dialect,
-            message.recipient,
-            message.sender,
-            text,
-            service=message.service,
-            direction=Direction.OUTBOUND_REPLY,
-            confirms=True,
-            idempotency_key=f"answer to {message.id}",
-        )
-        try:
-            await self.submit(account, order)
-        except Problem as problem:
-            log.warning("the answer to %r is not sent: %s", message.body, problem)
-
-    # --- what the web room needs (web.gateway.Gateway)
-    async def submit(self, account: Account, order: Order) -> Submitted:
-        if account.test:
-            return rehearse(account, order, self.clock.now())
-        return await self._submitter.submit(account, order)
-
-    async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
-        return await self._erasure.redact(account, message_id)
-
-    async def cancel(self, account: str, message_id: str) -> tuple[Message, Standing]:
-        return await self.schedule.cancel(account, message_id)
-
-    async def feedback(self, account: str, message_id: str, outcome: str) -> tuple[int, int]:
-        return await self._feedback.take(account, message_id, outcome)
-
-    async def delete(self, account: str, message_id: str) -> None:
-        await self._erasure.delete(account, message_id)
-
-    async def drop_medium(self, account: str, message_id: str, medium_id: str) -> None:
-        await self._erasure.drop_medium(account, message_id, medium_id)
-
-    async def put_sender(self, sender: Sender) -> None:
-        await self.store.put_sender(sender)
-        self.senders.forget(sender.address)
-
+    # --- what the web room needs beside `Front` (web.gateway.Gateway)
     @property
     def windable(self) -> bool:
         return self.settings.server.windable and isinstance(self.clock, WindableClock)
@@ -356,26 +317,9 @@ class Gateway:
     def claims(self) -> bool:
         return self.settings.server.claim_numbers
 
-    def carries_media(self, recipient: str) -> bool:
-        if recipient == "+":
-            return self.routes.takes(Channel.MMS)
-        return self.routes.first(recipient, Channel.MMS) is not None
-
-    async def replay(self, account: str, where: CallbackFilter) -> Replay:
-        return await self.replays.all(account, where)
-
-    async def replay_one(self, account: str, key: CallbackKey) -> Callback:
-        return await self.replays.one(account, key)
-
-    async def hosts(self, account: str) -> list[HostReport]:
-        return await self.delivery.hosts(account)
-
     @property
     def public_url(self) -> str:
         return self.settings.server.public_url
-
-    def unknown_after(self, recipient: str) -> int:
-        return self.routes.unknown_after(recipient)
 
     def readiness(self) -> Readiness:
         return {

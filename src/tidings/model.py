@@ -58,8 +58,6 @@ class Order(msgspec.Struct, frozen=True):
     deferred: bool = False
     """Whether it is taken before its service has chosen (Twilio: `accepted`): what then speaks against it is told
     by its status. Otherwise the order is refused."""
-    confirms: bool = False
-    """Whether it answers a handset that opts out, and goes to it all the same."""
     max_price: int | None = None
     """Micro-USD that it may cost at most."""
     direction: Direction = Direction.OUTBOUND_API
@@ -99,7 +97,8 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """What only one dialect speaks of, and what it gives back: `custom_variables` (REST), `context` and `tags`
     (RELAY), `webhook` (the `Handling` that an inbound message is told by), `opt_out` (STOP, START or HELP, as an
     inbound one was read), `feedback` (it may be given), `intent` (what it is sent for, in Twilio's words: `otp`),
-    `receipts` (False: nothing is heard of it once it is sent)."""
+    `receipts` (False: nothing is heard of it once it is sent), `confirms` (it answers a handset that opts out, and
+    goes to it all the same)."""
 
     @property
     def ready_at(self) -> int:

@@ -7,12 +7,11 @@ import pytest
 from tests.gateway.application import ACCOUNT, RECIPIENT, SENDER
 from tests.gateway.handset import received
 from tidings.arranged import Application, Handler, Handling, Keywords, Member, Sender, Service
-from tidings.carriers.base import InboundSegment
 from tidings.carriers.smpp.pdu import ShortMessage
-from tidings.gateway.inbound import Inbound, InboundSettings
+from tidings.gateway.routes import Route
 from tidings.lifecycle import Status
 from tidings.model import Direction, Message
-from tidings.store.base import MessageFilter
+from tidings.store.base import Change, MessageFilter
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Bench, Site
@@ -125,22 +124,37 @@ async def test_with_keywords_of_its_own_a_service_has_its_messages_say_how_they_
 async def test_an_answer_that_cannot_be_sent_has_nothing_brought_again(
     bench: "Bench", caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, site = await bench.pair()
-    gateway = site.gateway
-
-    async def confirm(message: Message, text: str) -> None:
-        raise OSError("no way")
-
-    inbound = Inbound(
-        site.store,
-        gateway.ledger,
-        gateway.opt_outs,
-        gateway.services,
-        gateway.clock,
-        InboundSettings(),
-        confirm,
-    )
-    await inbound.take(InboundSegment("main", 0, RECIPIENT, SENDER, "STOP", "gsm7", None, 1, 1, "raw"))
+    centre, site = await bench.pair(routes=[Route("+44", ("main",))])
+    await centre.deliver(said(b"STOP"))
     assert [message.body for message, _ in await received(site)] == ["STOP"]
     assert await site.store.opted_out(ACCOUNT, SENDER, RECIPIENT)
-    assert "no way" in caplog.text
+    assert await answers(site) == []
+    assert "its keyword is not answered" in caplog.text
+
+
+def answered(change: Change) -> bool:
+    return any(message.direction is Direction.OUTBOUND_REPLY for message in change.messages)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_keyword_is_kept_with_its_answer_or_brought_again(bench: "Bench", kept: bool) -> None:
+    centre, site = await bench.pair()
+    if kept:
+        site.store.fail_behind = answered
+    else:
+        site.store.fail = answered
+    with pytest.raises(AssertionError, match="0x64"):
+        await centre.deliver(said(b"STOP"))
+    assert await site.store.opted_out(ACCOUNT, SENDER, RECIPIENT) is kept
+    assert len(await answers(site)) == kept
+
+    site.store.fail = site.store.fail_behind = lambda change: False
+    await centre.deliver(said(b"STOP"))
+
+    assert [message.body for message, _ in await received(site)] == ["STOP"]
+    (answer,) = await answers(site)
+    asked = await centre.submission()
+    asked.accept("id1")
+    await site.until(answer.id, Status.SENT)
+    assert await site.store.opted_out(ACCOUNT, SENDER, RECIPIENT)
+    assert len(centre.asked) == 1

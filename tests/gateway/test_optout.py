@@ -371,6 +371,22 @@ async def test_a_handset_that_says_stop_gets_one_answer_and_nothing_more(bench: 
     assert (await centre.submission(3)).body.short_message == b"hello"
 
 
+async def test_what_waits_for_its_turn_when_stop_comes_is_not_sent(bench: "Bench") -> None:
+    centre, site = await bench.pair(window=1)
+    first, second, other = await site.send(), await site.send(), await site.send(OTHER)
+    asked = await centre.submission()
+    await Handset(centre, ["STOP"]).brings(1)
+    asked.accept("id1")
+    (await centre.submission(2)).accept("id2")
+    (await centre.submission(3)).accept("id3")
+
+    assert (await site.until(second, Status.FAILED)).error == 21610
+    await site.until(first, Status.SENT)
+    await site.until(other, Status.SENT)
+    assert [one.body.short_message.decode() for one in centre.asked] == ["hello", "hello", ANSWERS["STOP"]]
+    assert [one.to for one in centre.asked] == [RECIPIENT[1:], OTHER[1:], RECIPIENT[1:]]
+
+
 async def test_a_message_of_a_service_is_taken_and_fails(bench: "Bench") -> None:
     centre, site = await bench.pair()
     now = site.gateway.clock.now()

@@ -20,15 +20,13 @@ from twilio.rest import Client
 
 from tidings.arranged import Sender
 from tidings.callbacks.attempt import Terms
-from tidings.callbacks.breaker import HostReport
 from tidings.callbacks.delivery import Delivery, DeliverySettings
 from tidings.callbacks.replays import Replays
 from tidings.callbacks.round import InProcess
 from tidings.carriers.base import Carrier
 from tidings.clock import SECOND, WindableClock
 from tidings.errors import Problem
-from tidings.gateway.erasure import Erasure
-from tidings.gateway.feedback import Feedback
+from tidings.gateway.front import Front
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.optout import OptOuts, OptOutSettings
@@ -36,7 +34,6 @@ from tidings.gateway.origin import Origins
 from tidings.gateway.permission import Permission
 from tidings.gateway.rates import QueueSettings, Rates
 from tidings.gateway.recent import Recent
-from tidings.gateway.rehearsal import rehearse
 from tidings.gateway.routes import Route, Routes
 from tidings.gateway.schedule import Schedule, ScheduleSettings
 from tidings.gateway.services import Services
@@ -49,15 +46,12 @@ from tidings.model import (
     Callback,
     CallbackState,
     Channel,
-    Message,
     Order,
-    Replay,
     Segment,
-    Standing,
     Target,
 )
 from tidings.relay.hub import Hub
-from tidings.store.base import CallbackFilter, CallbackKey, Change, Kept
+from tidings.store.base import Change, Kept
 from tidings.store.sqlite.store import SqliteStore
 from tidings.web.app import build
 from tidings.web.gateway import Readiness
@@ -133,7 +127,7 @@ class Server:
         self._loop.close()
 
 
-class Site:
+class Site(Front):
     """The gateway behind the server. Tests run on their own thread, it on the server's.
 
     Nothing is sent when its time comes: neither what waits for a sender nor what is scheduled.
@@ -165,19 +159,19 @@ class Site:
         )
         self.senders = Recent(self.store.sender, self.clock)
         origins = Origins(self.senders, self.services, self.opt_outs, rates)
-        self._schedule = Schedule(
+        scheduled = Schedule(
             self.store,
             self.ledger,
             self.accounts,
             origins,
-            Permission(self.accounts),
+            Permission(self.accounts, self.opt_outs),
             self.routes,
             rates,
             self.clock,
             schedule,
             self.outbox.offer,
         )
-        self._submitter = Submitter(
+        self.submitter = Submitter(
             self.store,
             self.senders,
             self.ledger,
@@ -186,12 +180,21 @@ class Site:
             self.services,
             origins,
             rates,
-            self._schedule,
+            scheduled,
             self.clock,
             self.outbox,
         )
-        self._erasure = Erasure(self.store, self.ledger)
-        self._feedback = Feedback(self.store, self.ledger)
+        super().__init__(
+            self.store,
+            self.ledger,
+            self.senders,
+            self.submitter,
+            scheduled,
+            self.routes,
+            self.replays,
+            self.delivery,
+            self.clock,
+        )
         self.hub = Hub(self.clock)
         self.carriers: dict[str, Carrier] = {}
         self.claims = True
@@ -217,51 +220,13 @@ class Site:
         self.orders.append(order)
         if self.failure:
             raise self.failure
-        if account.test:
-            return rehearse(account, order, self.clock.now())
-        return await self._submitter.submit(account, order)
-
-    async def redact(self, account: str, message_id: str) -> tuple[Message, Standing]:
-        return await self._erasure.redact(account, message_id)
-
-    async def cancel(self, account: str, message_id: str) -> tuple[Message, Standing]:
-        return await self._schedule.cancel(account, message_id)
-
-    async def feedback(self, account: str, message_id: str, outcome: str) -> tuple[int, int]:
-        return await self._feedback.take(account, message_id, outcome)
-
-    async def delete(self, account: str, message_id: str) -> None:
-        await self._erasure.delete(account, message_id)
-
-    async def drop_medium(self, account: str, message_id: str, medium_id: str) -> None:
-        await self._erasure.drop_medium(account, message_id, medium_id)
-
-    async def put_sender(self, sender: Sender) -> None:
-        await self.store.put_sender(sender)
-        self.senders.forget(sender.address)
+        return await super().submit(account, order)
 
     def wind(self, by: int) -> int:
         if not self.windable:
             raise Problem(20006)
         self.clock.wind(by)
         return self.clock.now()
-
-    def carries_media(self, recipient: str) -> bool:
-        if recipient == "+":
-            return self.routes.takes(Channel.MMS)
-        return self.routes.first(recipient, Channel.MMS) is not None
-
-    async def replay(self, account: str, where: CallbackFilter) -> Replay:
-        return await self.replays.all(account, where)
-
-    async def replay_one(self, account: str, key: CallbackKey) -> Callback:
-        return await self.replays.one(account, key)
-
-    async def hosts(self, account: str) -> list[HostReport]:
-        return await self.delivery.hosts(account)
-
-    def unknown_after(self, recipient: str) -> int:
-        return 3600
 
     def readiness(self) -> Readiness:
         return self.up

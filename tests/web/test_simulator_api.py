@@ -45,10 +45,6 @@ class Kept:
         await self._inbound.take_media(message)
 
 
-async def unanswered(message: Message, text: str) -> None:
-    raise AssertionError("nobody sends keywords here")
-
-
 @pytest.fixture
 def simulated(site: "Site") -> Iterator["Site"]:
     """The site with both simulated carriers behind it."""
@@ -58,7 +54,16 @@ def simulated(site: "Site") -> Iterator["Site"]:
     mms.serve_at(site.url)
     site.carriers |= {"sim": sms, "sim-mms": mms}
     kept = Kept(
-        Inbound(site.store, site.ledger, site.opt_outs, site.services, site.clock, InboundSettings(), unanswered)
+        Inbound(
+            site.store,
+            site.ledger,
+            site.opt_outs,
+            site.services,
+            site.accounts,
+            site.submitter,
+            site.clock,
+            InboundSettings(),
+        )
     )
     for carrier in (sms, mms):
         site.run(carrier.start(kept))

@@ -8,7 +8,7 @@ Who answers is said by the number or its service as they stand when the message 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -18,15 +18,28 @@ from tidings import phone, text
 from tidings.arranged import Application, Handler, Handling, Sender, Service
 from tidings.carriers.base import InboundMedia, InboundSegment
 from tidings.clock import AlarmClock
+from tidings.errors import Problem
 from tidings.gateway.arrivals import Arrivals
 from tidings.gateway.ledger import Evidence, Ledger
 from tidings.gateway.optout import Heeded, OptOuts
 from tidings.gateway.parts import Parts, missing, part_of, text_of
+from tidings.gateway.recent import Recent
 from tidings.gateway.services import Services
+from tidings.gateway.submit import Draft, Submitter
 from tidings.gateway.turns import Turns
 from tidings.ids import new_id, random_hex
 from tidings.lifecycle import Kind, Status
-from tidings.model import Channel, Direction, IdempotencyKey, InboundPart, Medium, Message, Standing
+from tidings.model import (
+    Account,
+    Channel,
+    Direction,
+    IdempotencyKey,
+    InboundPart,
+    Medium,
+    Message,
+    Order,
+    Standing,
+)
 from tidings.phone import SenderKind
 from tidings.store.base import Change, KeyTaken, Store
 from tidings.text import Encoding
@@ -63,10 +76,6 @@ class Said(msgspec.Struct, frozen=True):
     """The segments that never came."""
 
 
-Confirm = Callable[[Message, str], Awaitable[None]]
-"""Sends a text to whoever sent a message."""
-
-
 class Inbound:
     def __init__(
         self,
@@ -74,18 +83,19 @@ class Inbound:
         ledger: Ledger,
         opt_outs: OptOuts,
         services: Services,
+        accounts: Recent[Account],
+        submitter: Submitter,
         clock: AlarmClock,
         settings: InboundSettings,
-        confirm: Confirm,
     ) -> None:
-        """`confirm` sends what a handset that opted out, opted in or asked for help is answered."""
         self._store = store
         self._ledger = ledger
         self._opt_outs = opt_outs
         self._services = services
+        self._accounts = accounts
+        self._submitter = submitter
         self._clock = clock
         self._settings = settings
-        self._confirm = confirm
         self._turns = Turns()
         self._arrivals = Arrivals(store, clock, settings.redelivery)
         self._parts = Parts(store, clock, settings.parts_wait, self._join)
@@ -207,13 +217,15 @@ class Inbound:
             change.keys.append(IdempotencyKey(owner.account, once, "", message.id, message.created_at))
         if heeded is not None:
             self._opt_outs.keep(heeded, message, change)
+        answer = await self._answer(message, heeded.answer, change) if heeded and heeded.answer else None
         standing = Standing(message.id, Status.RECEIVING, 0, message.created_at)
         created = Evidence(Kind.CREATED, said.detail)
-        _, committed = self._ledger.create(message, standing, created, change, self._outcome(said))
-        await committed
+        begun = self._ledger.begin(message, standing, created, change, self._outcome(said))
+        if answer is None:
+            await self._ledger.commit(change, begun)
+        else:
+            await self._submitter.keep(answer, change, begun)
         self.counts["incomplete" if said.missing else "received"] += 1
-        if heeded is not None and heeded.answer:
-            await self._answer(message, heeded.answer)
 
     async def _message(
         self, owner: Sender, handset: str, said: Said, service: Service | None, media: int, heeded: Heeded | None
@@ -248,12 +260,28 @@ class Inbound:
         kind = Kind.RECEIVED if self._settings.missing_parts == "deliver" else Kind.EXPIRED
         return Evidence(kind, {"missing": list(said.missing)}, error=INCOMPLETE)
 
-    async def _answer(self, message: Message, words: str) -> None:
-        """The message is kept: what goes wrong here is no reason to have it brought again."""
+    async def _answer(self, message: Message, words: str, change: Change) -> Draft | None:
+        """What a handset that opted out, opted in or asked for help is answered, to be kept with its message.
+
+        None where no answer can be sent: that is no reason to have the message brought again.
+        """
+        account = await self._accounts.get(message.account)
+        if account is None:
+            return None
+        order = Order(
+            message.dialect,
+            message.recipient,
+            message.sender,
+            words,
+            service=message.service,
+            direction=Direction.OUTBOUND_REPLY,
+            extras={"confirms": True},
+        )
         try:
-            await self._confirm(message, words)
-        except Exception:
-            log.exception("message %s: its keyword is not answered", message.id)
+            return await self._submitter.draft(account, order, change)
+        except Problem as problem:
+            log.warning("message %s: its keyword is not answered: %s", message.id, problem)
+            return None
 
     async def _handling(self, owner: Sender, service: Service | None) -> tuple[Handling, str | None]:
         """Who answers, with an application's URLs filled in, and who is told of the message's status."""

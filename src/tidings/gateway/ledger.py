@@ -13,7 +13,7 @@ import logging
 from asyncio import Future
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -50,6 +50,13 @@ class Evidence(msgspec.Struct, frozen=True):
     """For an acceptance: what the carrier calls it, and how receipts will look it up."""
     counts: bool = True
     """False: it is kept, and changes nothing whatever it says."""
+
+
+class Pending(NamedTuple):
+    """A message as a change will have it that nobody has committed yet."""
+
+    kept: Kept
+    owed: list[OwedCallback]
 
 
 class Teller(Protocol):
@@ -112,13 +119,25 @@ class Ledger:
 
         `then` follows at once; `segments` are those that it speaks of, where there are any yet.
         """
-        kept = Kept(message, standing, list(segments))
-        owed: list[OwedCallback] = []
+        begun = self.begin(message, standing, evidence, change, *then, segments=segments)
+        return begun.kept, self.commit(change, begun)
+
+    def begin(
+        self,
+        message: Message,
+        standing: Standing,
+        evidence: Evidence,
+        change: Change,
+        *then: Evidence,
+        segments: Sequence[Segment] = (),
+    ) -> Pending:
+        """As `create`, but for the commit: other messages may go with it."""
+        begun = Pending(Kept(message, standing, list(segments)), [])
         change.messages.append(message)
-        self._append(kept, evidence, self._clock.now(), True, True, change, owed)
+        self._append(begun.kept, evidence, self._clock.now(), True, True, change, begun.owed)
         for said in then:
-            self._apply(kept, said, change, owed)
-        return kept, self._commit(kept, change, owed)
+            self._apply(begun.kept, said, change, begun.owed)
+        return begun
 
     def record(self, kept: Kept, *said: Evidence, change: Change | None = None) -> "Future[None]":
         """Apply evidence now; the future is done once it is on disk. `change` brings what belongs with it."""
@@ -126,7 +145,7 @@ class Ledger:
         owed: list[OwedCallback] = []
         for evidence in said:
             self._apply(kept, evidence, change, owed)
-        return self._commit(kept, change, owed)
+        return self.commit(change, Pending(kept, owed))
 
     def queue(self, kept: Kept, sender: str, said: Evidence, change: Change) -> "Future[None]":
         """A message that was kept without its sender has it now, and waits for its turn."""
@@ -138,7 +157,7 @@ class Ledger:
         """Keep what is no evidence of where the message stands."""
         change, owed = Change(), list[OwedCallback]()
         self._append(kept, said, self._clock.now(), False, True, change, owed)
-        return self._commit(kept, change, owed)
+        return self.commit(change, Pending(kept, owed))
 
     def redact(self, kept: Kept, change: Change, *, delete: bool) -> "Future[None]":
         """Take a message's text away, and with `delete` the message out of sight. Both are final."""
@@ -151,7 +170,7 @@ class Ledger:
         said = Evidence(Kind.DELETED if delete else Kind.REDACTED, {})
         self._append(kept, said, now, False, True, change, owed)
         self._teller.redacted(kept.message)
-        return self._commit(kept, change, owed)
+        return self.commit(change, Pending(kept, owed))
 
     def _apply(self, kept: Kept, said: Evidence, change: Change, owed: list[OwedCallback]) -> None:
         standing, segments, now = kept.standing, kept.segments, self._clock.now()
@@ -218,26 +237,33 @@ class Ledger:
             change.callbacks.append(callback)
             owed.append(OwedCallback(callback, message, event))
 
-    def _commit(self, kept: Kept, change: Change, owed: list[OwedCallback]) -> "Future[None]":
-        self._hold(kept)
-        change.standings.append(replace(kept.standing))
+    def commit(self, change: Change, *pending: Pending) -> "Future[None]":
+        """Keep `change`, which holds these messages; the future is done once all of it is on disk."""
+        for one in pending:
+            self._hold(one.kept)
+            change.standings.append(replace(one.kept.standing))
         future = self._store.commit(change)
 
         # A callback on the future, not an await: callbacks of one message are offered in commit order.
         def committed(future: "Future[None]") -> None:
-            if future.cancelled() or future.exception() is not None:
-                # Memory is ahead of the disk: forget it, so that the next evidence starts from what was kept.
-                self._alive.pop(kept.message.id, None)
-                self._recent.pop(kept.message.id, None)
-                if not future.cancelled() and isinstance(future.exception(), StoreError):
-                    log.error("not kept: %s: %s", kept.message.id, future.exception())
-                self._teller.look_again([one.callback for one in owed])
-                return
-            for callback in owed:
-                self._teller.offer(callback)
+            for one in pending:
+                self._settled(one, future)
 
         future.add_done_callback(committed)
         return future
+
+    def _settled(self, pending: Pending, future: "Future[None]") -> None:
+        kept, owed = pending
+        if future.cancelled() or future.exception() is not None:
+            # Memory is ahead of the disk: forget it, so that the next evidence starts from what was kept.
+            self._alive.pop(kept.message.id, None)
+            self._recent.pop(kept.message.id, None)
+            if not future.cancelled() and isinstance(future.exception(), StoreError):
+                log.error("not kept: %s: %s", kept.message.id, future.exception())
+            self._teller.look_again([one.callback for one in owed])
+            return
+        for callback in owed:
+            self._teller.offer(callback)
 
     def _hold(self, kept: Kept) -> Kept:
         """Keep in memory as the youngest; let go of the oldest beyond the limit."""

@@ -72,6 +72,12 @@ class OptOuts:
                 return True
         return False
 
+    async def forbids(self, message: Message) -> bool:
+        """Whether a message may not go to its recipient."""
+        if message.extras.get("confirms"):
+            return False
+        return await self.has(message.account, message.sender, message.recipient, message.service)
+
     # --- what handsets say
     async def read(self, owner: Sender, handset: str, body: str, service: Service | None) -> Heeded | None:
         """What a message to `owner`, a sender in `service`, says; None where it says nothing of this kind.

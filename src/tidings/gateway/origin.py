@@ -24,14 +24,11 @@ class Origins:
         self._opt_outs = opt_outs
         self._rates = rates
 
-    async def given(
-        self, account: Account, message: Message, change: Change, *, confirms: bool = False
-    ) -> Message:
+    async def given(self, account: Account, message: Message, change: Change) -> Message:
         """The message with its sender: the one it names, or one that its service chooses.
 
-        `change` keeps what is to be remembered of the choice; `confirms` as `Order.confirms`. Raises Problem:
-        21606 where the sender is not the account's, 21611 where its queue is full, 21610 for an opt-out, and as
-        `Services.choose` does.
+        `change` keeps what is to be remembered of the choice. Raises Problem: 21606 where the sender is not the
+        account's, 21611 where its queue is full, 21610 for an opt-out, and as `Services.choose` does.
         """
         sender, recipient = message.sender, message.recipient
         if message.service is not None and not sender:
@@ -44,6 +41,6 @@ class Origins:
                 raise Problem(21606, value=sender)
             if self._rates.full(account.id, sender, recipient, owned.queue_limit):
                 raise Problem(21611, value=sender)
-        if not confirms and await self._opt_outs.has(account.id, sender, recipient, message.service):
+        if await self._opt_outs.forbids(message):
             raise Problem(21610, value=recipient)
         return message

@@ -14,7 +14,7 @@ from tidings import phone, text
 from tidings.arranged import Sender, Service
 from tidings.clock import DAY, Clock
 from tidings.errors import Problem
-from tidings.gateway.ledger import Evidence, Ledger
+from tidings.gateway.ledger import Evidence, Ledger, Pending
 from tidings.gateway.limits import QueueDepths
 from tidings.gateway.origin import FAILS_WITH, Origins
 from tidings.gateway.rates import Rates
@@ -40,6 +40,15 @@ class Submitted(msgspec.Struct, frozen=True):
     standing: Standing
     repeated: bool
     """True: an earlier request with this idempotency key made it."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A message that may be sent, and is not kept yet."""
+
+    message: Message
+    standing: Standing
+    created: Evidence
+    then: tuple[Evidence, ...]
 
 
 class Outbox(Protocol):
@@ -116,7 +125,29 @@ class Submitter:
         found = await self._store.message(account.id, known.message_id, deleted=True)
         return None if found is None else Submitted(*found, repeated=True)
 
+    async def draft(self, account: Account, order: Order, change: Change) -> Draft:
+        """A message that is to go at once, for `keep` to keep with `change`. Raises Problem as `submit` does."""
+        message, carrier = await self._compose(account, order, change)
+        return await self._draft(account, order, message, carrier, change)
+
+    def keep(self, draft: Draft, change: Change, *along: Pending) -> "Future[None]":
+        """Keep a draft together with `along`; once that is on disk it goes on by itself."""
+        if draft.standing.status is Status.QUEUED:
+            self._depths.add(draft.message)
+        begun = self._ledger.begin(draft.message, draft.standing, draft.created, change, *draft.then)
+        committed = self._ledger.commit(change, *along, begun)
+        self._hand_on(begun.kept, committed)
+        return committed
+
     async def _create(self, account: Account, order: Order) -> Submitted:
+        change = Change()
+        message, carrier = await self._compose(account, order, change)
+        if order.send_at is not None:
+            return await self._keep_scheduled(order, message, change)
+        return await self._keep_queued(account, order, message, carrier, change)
+
+    async def _compose(self, account: Account, order: Order, change: Change) -> tuple[Message, str]:
+        """The message that an order asks for, and the carrier that is to have it first. Raises Problem."""
         recipient, route = self._check_recipient(account, order.recipient)
         service = await self._services.find(account.id, order.service) if order.service else None
         order = _as_served(order, service)
@@ -152,14 +183,11 @@ class Submitter:
             order.send_at,
             order.extras,
         )
-        change = Change()
         for place, url in enumerate(order.media):
             change.media.append(Medium(random_hex(), message.id, account.id, place, url, None, None, now, now))
         if order.idempotency_key is not None:
             change.keys.append(IdempotencyKey(account.id, order.idempotency_key, order.digest, message.id, now))
-        if order.send_at is not None:
-            return await self._keep_scheduled(order, message, change)
-        return await self._keep_queued(account, order, message, carrier, change)
+        return message, carrier
 
     def _check_recipient(self, account: Account, given: str) -> tuple[str, Route]:
         recipient = phone.e164(given)
@@ -196,13 +224,23 @@ class Submitter:
     async def _keep_queued(
         self, account: Account, order: Order, message: Message, carrier: str, change: Change
     ) -> Submitted:
+        draft = await self._draft(account, order, message, carrier, change)
+        # Taken before the commit: the message goes on from there by itself.
+        begun = Submitted(message, msgspec.structs.replace(draft.standing, events=1), repeated=False)
+        committed = self.keep(draft, change)
+        answer = Submitted(draft.message, msgspec.structs.replace(draft.standing), repeated=False)
+        await committed
+        return begun if order.deferred else answer
+
+    async def _draft(
+        self, account: Account, order: Order, message: Message, carrier: str, change: Change
+    ) -> Draft:
         begins = Status.ACCEPTED if order.deferred else Status.QUEUED
         now = message.created_at
         standing = Standing(message.id, begins, 0, now, carrier=carrier, due_at=self._rates.place(message))
-        begun = Submitted(message, msgspec.structs.replace(standing, events=1), repeated=False)
         then: list[Evidence] = []
         try:
-            message = await self._origins.given(account, message, change, confirms=order.confirms)
+            message = await self._origins.given(account, message, change)
         except Problem as problem:
             if not order.deferred or problem.code not in FAILS_WITH:
                 raise
@@ -210,15 +248,8 @@ class Submitter:
         else:
             if order.deferred:
                 then.append(Evidence(Kind.QUEUED, {"sender": message.sender}))
-            else:
-                self._depths.add(message)
         then += _too_dear(order, message)
-        kept, committed = self._ledger.create(message, standing, _created(order), change, *then)
-        self._hand_on(kept, committed)
-        # Taken before the commit: the message goes on from there by itself.
-        answer = begun if order.deferred else Submitted(message, msgspec.structs.replace(standing), repeated=False)
-        await committed
-        return answer
+        return Draft(message, standing, _created(order), tuple(then))
 
     def _hand_on(self, kept: Kept, committed: "Future[None]") -> None:
         # On the future, not behind the await: a caller who goes away changes nothing for the message.
