@@ -228,6 +228,15 @@ async def test_a_backlog_leaves_in_order_and_memory_holds_no_more_than_its_windo
     await street.idle()
 
 
+async def test_large_backlogs_that_are_read_at_once_share_the_window(streets: Any, store: CountedStore) -> None:
+    street = streets(slots=1, window=300)
+    await street.keep(*(kept for number in range(READS) for kept in line_of(A, 300, f"{number:05}")))
+    await street.start()
+    await street.post.has_sent(300 * READS)
+    assert 256 <= street.post.most_held <= 300 + AT_LEAST * READS
+    await street.idle()
+
+
 async def test_while_there_is_no_room_nothing_is_read(streets: Any, store: CountedStore) -> None:
     street = streets(slots=0)
     await street.keep(*line_of(A, 100))
@@ -292,6 +301,22 @@ async def test_what_overtakes_goes_before_a_backlog_that_is_in_memory_and_one_th
     )
     street.post.gate.set()
     assert (await street.post.has_sent(3))[1:3] == first
+
+
+async def test_what_overtakes_goes_first_also_where_memory_is_full_of_what_it_overtakes(
+    streets: Any, store: CountedStore
+) -> None:
+    street = streets(slots=1, window=100)
+    await street.keep(*line_of(A, 1000))
+    street.post.gate.clear()
+    await street.start()
+    await street.post.has_sent(1)
+    assert street.lane.room == 0
+    now = street.clock.now()
+    first = await street.offer(*(waits(now + n, A, due_at=now + n - HEAD_START) for n in range(20)))
+    assert street.lane.room == 0
+    street.post.gate.set()
+    assert (await street.post.has_sent(21))[1:21] == first
 
 
 async def test_a_message_for_later_comes_when_the_clock_says_so_and_holds_up_nobody(
@@ -378,7 +403,31 @@ async def test_a_sender_that_pauses_does_not_keep_the_others_of_its_account_from
     street.lane.offer(pausing[0], LONG_AGO)
     street.lane.look_again(A, "+15005550006")
     pace = street.paces.of(A, "12345")
-    pace.take("what another carrier has of it")
+    pace.take("what another carrier has of it", lambda: None)
     assert await street.post.has_sent(3) == ids(unread)
     pace.give_back("what another carrier has of it")
     assert await street.post.has_sent(4) == [*ids(unread), *ids(pausing)]
+
+
+async def test_a_turn_comes_once_the_one_before_it_in_the_same_queue_is_over(
+    streets: Any, store: CountedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    street = streets(slots=4)
+    waiting = [*line_of(A, 3, at=street.clock.now()), *line_of(B, 1)]
+    first, read = waiting[0].message.id, asyncio.Event()
+
+    async def send(work: Work, carrier: Carrier, turn: Turn) -> None:
+        if work.id == first:
+            await read.wait()
+        await turn.comes()
+        street.post.sent.append(work.id)
+        street.post.tell()
+        turn.pass_on()
+
+    monkeypatch.setattr(street.post, "send", send)
+    await street.start()
+    await street.offer(*waiting)
+    assert await street.post.has_sent(1) == [waiting[3].message.id]
+    read.set()
+    assert (await street.post.has_sent(4))[1:] == ids(waiting[:3])
+    await street.idle()

@@ -48,9 +48,13 @@ class HandAlarm:
         self._clock.alarms.remove(self)
 
 
+def nobody() -> None:
+    """Whose queue does not wait."""
+
+
 def send(pace: Pace, pause: int = PAUSE) -> None:
     assert pace.free
-    pace.take("message")
+    pace.take("message", nobody)
     pace.spend(pause)
     pace.give_back("message")
 
@@ -69,15 +73,35 @@ def test_a_pace_is_free_again_when_its_pause_is_over_and_says_so() -> None:
 
 def test_whoever_has_taken_it_has_it_alone() -> None:
     pace = Pace(HandClock())
-    pace.take("one")
+    pace.take("one", nobody)
     assert not pace.free
+
+
+def test_of_those_who_wait_each_has_it_in_turn_also_where_one_waits_again_at_once() -> None:
+    had: list[str] = []
+    clock = HandClock()
+    pace = Pace(clock)
+    carriers = {name: lambda name=name: go(name) for name in "abc"}
+
+    def go(name: str) -> None:
+        if pace.free:
+            had.append(name)
+            pace.take(name, carriers[name])
+            pace.spend(PAUSE)
+        pace.wait(carriers[name])
+
+    for name in carriers:
+        go(name)
+    for _ in range(8):
+        clock.move(PAUSE)
+    assert "".join(had) == "abcabcabc"
 
 
 @pytest.mark.parametrize("end", [lambda pace: pace.give_back("one"), lambda pace: pace.spend(0)])
 def test_a_pace_that_is_given_back_or_spent_for_nothing_is_free_at_once(end: Callable[[Pace], None]) -> None:
     woken: list[str] = []
     pace = Pace(HandClock())
-    pace.take("one")
+    pace.take("one", nobody)
 
     def wake() -> None:
         woken.append("queue")
@@ -92,12 +116,12 @@ def test_a_pace_that_is_given_back_or_spent_for_nothing_is_free_at_once(end: Cal
 def test_what_comes_of_one_message_later_does_not_free_the_pace_that_another_has() -> None:
     clock = HandClock()
     pace = Pace(clock)
-    pace.take("one")
+    pace.take("one", nobody)
     pace.spend(PAUSE)
     pace.give_back("one")
     assert not pace.free
     clock.move(PAUSE)
-    pace.take("two")
+    pace.take("two", nobody)
     pace.give_back("one")
     assert not pace.free
 

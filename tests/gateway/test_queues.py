@@ -91,6 +91,22 @@ async def test_a_backlog_is_taken_up_after_a_restart_in_order_sender_by_sender(b
     assert again.gateway.depths.waiting(ACCOUNT, SENDER) == 0
 
 
+async def test_what_waits_since_before_a_restart_goes_before_what_came_after_it(bench: "Bench") -> None:
+    """The one has to be read first, the other is in memory still."""
+    centre = await bench.centre()
+    centre.bind_status = RINVPASWD
+    site = await bench.site(bench.smpp(centre))
+    await send_to(site, numbers(10)[:5])
+    await bench.stop(site)
+    again = await bench.site(bench.smpp(centre))
+    await send_to(again, numbers(10)[5:])
+    centre.answer_all()
+    centre.bind_status = 0
+    await centre.submission(20)
+    for sender in SENDERS:
+        assert told(centre, sender) == numbers(10)
+
+
 async def test_messages_keep_their_order_when_another_carrier_gets_them(bench: "Bench") -> None:
     main, reserve = await bench.centre(), await bench.centre()
     await main.close()

@@ -296,6 +296,26 @@ async def test_a_sender_has_one_rate_over_all_carriers(bench: "Bench") -> None:
     await until_left(us, 2)
 
 
+async def test_a_sender_with_a_backlog_at_one_carrier_gets_to_others_as_well(bench: "Bench") -> None:
+    bench.queues = QueueSettings(long_code=1 / PAUSE, abroad=1 / PAUSE)
+    us, uk = await bench.centre(), await bench.centre()
+    site = await bench.site(
+        bench.smpp(us, "us"), bench.smpp(uk, "uk"), routes=[Route("+1", ("us",)), Route("+44", ("uk",))]
+    )
+    us.answer_all()
+    uk.answer_all()
+    for _ in range(5):
+        await site.send("+15551230000", callback_url=None)
+    await us.submission(1)
+    for _ in range(5):
+        await site.send("+447700900123", callback_url=None)
+    for number in range(1, 5):
+        bench.wind(PAUSE)
+        await uk.submission(number)
+        bench.wind(PAUSE)
+        await us.submission(1 + number)
+
+
 async def test_messages_to_where_a_sender_has_no_rate_do_not_pause_it(bench: "Bench") -> None:
     centre, site = await slow_site(bench)
     for number in range(5):

@@ -1,21 +1,23 @@
-"""Changes of a service whose requests take long to come, while others change it, or take it away."""
+"""Changes of services and numbers whose requests take long to come, while others change them or take them away."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
 from tests.web.messaging_client import ACCOUNT, TOKEN, groups, services
-from tidings.arranged import Service
+from tidings.arranged import Sender, Service
 from tidings.ids import dashed, from_sid
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
 
 WAIT = 20.0
+OTHER, FREE = "0b" * 16, "+15005550042"
 HOOK = "https://app.example.com/status"
 RENAMED = b'{"name": "New"}'
 NO_KEYWORDS = b'{"keywords": []}'
@@ -94,3 +96,24 @@ def test_keywords_do_not_bring_a_deleted_service_back(site: "Site", service: str
     answer = Slowly(site).put(own(site), f"/v1/services/MG{service}/keywords", NO_KEYWORDS, deleted)
     assert answer.status_code == 404, answer.text
     assert site.run(site.store.resource(Service, ACCOUNT, service)) is None
+
+
+# --- numbers
+@pytest.mark.parametrize("api", ["ours", "REST"])
+def test_a_number_that_became_somebody_else_s_meanwhile_stays_theirs(site: "Site", api: str) -> None:
+    taken = Sender(FREE, ACCOUNT, id="01" * 16, claimed=True)
+    theirs = Sender(FREE, OTHER, id="02" * 16, claimed=True)
+    site.run(site.put_sender(taken))
+
+    def passed_on() -> None:
+        site.run(site.drop_sender(taken))
+        site.run(site.put_sender(theirs))
+
+    if api == "ours":
+        client, path, body = own(site), f"/v1/numbers/{FREE}", urlencode({"handler": "none"}).encode()
+        client.headers["Content-Type"] = "application/x-www-form-urlencoded"
+    else:
+        client, path, body = groups(site), f"/phone_numbers/{dashed(taken.id)}", b'{"name": "Mine"}'
+    answer = Slowly(site).put(client, path, body, passed_on)
+    assert answer.status_code == 404, answer.text
+    assert site.run(site.store.sender(FREE)) == theirs

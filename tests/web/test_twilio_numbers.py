@@ -1,6 +1,8 @@
 """Twilio's numbers, short codes and applications, asked by Twilio's own client and by a plain one, whose answers
 are held against Twilio's description."""
 
+import socket
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -10,8 +12,10 @@ from twilio.base.exceptions import TwilioRestException
 
 from tests.web.twilio_description import body_of
 from tidings.arranged import Application, Handler, Handling, Member, Sender, Service
+from tidings.errors import Problem
 from tidings.ids import dashed
 from tidings.model import Account
+from tidings.web import senders
 
 if TYPE_CHECKING:
     from tests.web.conftest import Site
@@ -265,6 +269,14 @@ def test_numbers_are_the_operators_where_nobody_may_claim_them(site: "Site") -> 
     assert sender(site).address == MINE
 
 
+def test_nothing_is_sent_from_a_number_once_it_is_given_up(site: "Site") -> None:
+    number = post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)
+    order = {"From": FREE, "To": "+15551230000", "Body": "Hello"}
+    post(site, f"{ROOT}/Messages.json", 201, **order)
+    site.http().delete(number["uri"]).raise_for_status()
+    assert refused(site.http().post(f"{ROOT}/Messages.json", data=order)) == (400, 21606)
+
+
 def test_a_number_that_is_given_up_leaves_its_service(site: "Site") -> None:
     number = post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)
     for resource in (Service("01" * 16, ACCOUNT, 0, 0), Member("02" * 16, ACCOUNT, 0, 0, "01" * 16, FREE)):
@@ -273,6 +285,34 @@ def test_a_number_that_is_given_up_leaves_its_service(site: "Site") -> None:
     assert site.http().delete(number["uri"]).status_code == 204
     assert site.run(site.store.resources(Member, ACCOUNT)) == []
     assert site.run(site.services.of(ACCOUNT, FREE)) is None
+
+
+def test_a_number_that_is_given_up_while_it_is_being_changed_stays_with_whoever_has_it_next(site: "Site") -> None:
+    path = post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)["uri"]
+    address, credentials = httpx.URL(site.url), b64encode(f"AC{ACCOUNT}:{TOKEN}".encode()).decode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {credentials}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 15\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((address.host, address.port or 0), 10) as client:
+        client.sendall(head.encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 100 ")  # it waits for the body
+        assert site.http().delete(path).status_code == 204
+        site.run(site.put_sender(Sender(FREE, OTHER)))
+        client.sendall(b"FriendlyName=Me")
+        assert client.recv(1000).startswith(b"HTTP/1.1 404 ")
+    assert (sender(site, FREE).account, sender(site, FREE).name) == (OTHER, "")
+
+
+def test_a_number_that_has_changed_hands_is_not_given_up_for_its_new_owner(site: "Site") -> None:
+    path = post(site, f"{NUMBERS}.json", 201, PhoneNumber=FREE)["uri"]
+    before = sender(site, FREE)
+    site.http().delete(path).raise_for_status()
+    site.run(site.put_sender(Sender(FREE, OTHER, claimed=True)))
+    for late in (senders.give_up, senders.change):
+        with pytest.raises(Problem, match="20404"):
+            site.run(late(site, before))
+    assert sender(site, FREE).account == OTHER
 
 
 # --- numbers: one object, two APIs

@@ -29,7 +29,7 @@ from tidings.dialects.numbers import (
 )
 from tidings.dialects.signalwire_compat import NAME, Params, account_uri
 from tidings.dialects.signalwire_compat_lists import envelope, parse_place
-from tidings.dialects.signalwire_pages import D, cut
+from tidings.dialects.twilio_v1 import N, cut
 from tidings.errors import Problem
 from tidings.ids import dashed, from_project
 from tidings.phone import SenderKind
@@ -75,7 +75,7 @@ def made_application(bare: Application, params: Params, now: int) -> tuple[Appli
 
 # --- what goes out
 def numbers_json(account: str, listing: Listing, senders: Sequence[Sender], media: bool) -> dict[str, Any]:
-    """A page of the account's numbers. Raises Problem: 21481 for a token of none of them."""
+    """A page of the account's numbers."""
     asked = dict(listing.filters)
 
     def wanted(sender: Sender) -> bool:
@@ -88,7 +88,7 @@ def numbers_json(account: str, listing: Listing, senders: Sequence[Sender], medi
 
 
 def applications_json(account: str, listing: Listing, applications: Sequence[Application]) -> dict[str, Any]:
-    """A page of the account's applications. Raises Problem: 21481 for a token of none of them."""
+    """A page of the account's applications."""
     name = dict(listing.filters).get("FriendlyName")
     path = f"{account_uri(account)}/Applications"
     shown, around = _page(path, listing, applications, lambda application: name in (None, application.name))
@@ -96,14 +96,10 @@ def applications_json(account: str, listing: Listing, applications: Sequence[App
 
 
 def _page(
-    path: str, listing: Listing, found: Sequence[D], wanted: Callable[[D], bool]
-) -> tuple[list[D], dict[str, Any]]:
-    place = listing.place
-    try:
-        shown, last = cut(found, place.page_size, place.after, wanted)
-    except LookupError:
-        raise Problem(21481, value=f"PA{place.after}") from None
-    return shown, envelope(path, place, listing.filters, last)
+    path: str, listing: Listing, found: Sequence[N], wanted: Callable[[N], bool]
+) -> tuple[list[N], dict[str, Any]]:
+    shown, last = cut(filter(wanted, found), listing.place)
+    return shown, envelope(path, listing.place, listing.filters, last)
 
 
 def number_json(sender: Sender, media: bool) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Pages of what an account has few of: numbers, groups, applications. They are cut from the whole of it.
 
-Called by the dialects `signalwire_compat_numbers` and `signalwire_numbers`. Newest first, and as in every list of
+Called by the dialect `signalwire_numbers`. Newest first, and as in every list of
 SignalWire's a page continues behind the last object of the page before.
 """
 

@@ -152,6 +152,7 @@ class Dispatcher:
             kept = await self._ledger.find(work.id)
             refusal = await self._permission.refusal(kept.message) if kept is not None else None
             media = await self._media.load(kept.message) if kept is not None and kept.message.media else ()
+            await turn.comes()
         except StoreError:
             turn.pass_on()
             raise
@@ -185,6 +186,7 @@ class Dispatcher:
             return
         if turn.pace is not None:
             turn.pace.spend(self._rates.pause(kept.message))
+        turn.end()
         if len(waiting) == 1:
             await self._submit(kept, waiting[0], texts, carrier, turn.slot, change, media=media)
         else:

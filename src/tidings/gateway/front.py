@@ -70,6 +70,10 @@ class Front:
         await self._store.put_sender(sender)
         self._senders.forget(sender.address)
 
+    async def drop_sender(self, sender: Sender) -> None:
+        await self._store.drop_sender(sender.address)
+        self._senders.forget(sender.address)
+
     def carries_media(self, recipient: str) -> bool:
         if recipient == "+":
             return self._routes.takes(Channel.MMS)

@@ -31,12 +31,28 @@ LOOKS: Final = 16
 class Turn:
     """What a message is handed over with: room at the carrier and, where its sender has a rate, its pace."""
 
-    __slots__ = ("_message_id", "pace", "slot")
+    __slots__ = ("_before", "_message_id", "_over", "_waiter", "pace", "slot")
 
-    def __init__(self, message_id: str, slot: Slot, pace: Pace | None) -> None:
+    def __init__(self, message_id: str, slot: Slot, pace: Pace | None, before: "Turn | None" = None) -> None:
+        """`before`: the turn before it of the same queue."""
         self._message_id = message_id
         self.slot = slot
         self.pace = pace
+        self._before = before
+        self._over = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def comes(self) -> None:
+        """Wait until the message before it is on its way, or is passed over: it may have had to be read first."""
+        if self._before is not None and not self._before._over:
+            self._before._waiter = asyncio.get_running_loop().create_future()
+            await self._before._waiter
+
+    def end(self) -> None:
+        """Whoever is behind it may go."""
+        self._over, self._before = True, None
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def pass_on(self) -> None:
         """Nothing is handed over: somebody else may."""
@@ -45,6 +61,7 @@ class Turn:
 
     def give_back(self) -> None:
         """Its sender may go on, unless what it sent is what it has to wait for."""
+        self.end()
         if self.pace is not None:
             self.pace.give_back(self._message_id)
 
@@ -212,11 +229,12 @@ class Lane:
         assert work is not None, "it has something to send"
         self._ready.turn(queue)
         if queue.pace is not None:
-            queue.pace.take(work.id)
+            queue.pace.take(work.id, queue.wake)
         if not (queue.window.ready and queue.may_go):
             self._ready.leave(queue)
             queue.wake()
-        self.spawn(self._send(queue, work, slot))
+        queue.turn = Turn(work.id, slot, queue.pace, queue.turn)
+        self.spawn(self._send(queue, work, queue.turn))
 
     def _read_more(self) -> None:
         """Read queues with nothing to send in memory, where there is room or their account has nothing else."""
@@ -245,8 +263,7 @@ class Lane:
             self._news.set()
         queue.wake()
 
-    async def _send(self, queue: Queue, work: Work, slot: Slot) -> None:
-        turn = Turn(work.id, slot, queue.pace)
+    async def _send(self, queue: Queue, work: Work, turn: Turn) -> None:
         try:
             await self._sender.send(work, self.carrier, turn)
         except StoreError:

@@ -17,7 +17,7 @@ LATE: Final = SECOND // 200
 
 
 class Pace:
-    __slots__ = ("__weakref__", "_alarm", "_clock", "_due_at", "_taken_for", "_waiting")
+    __slots__ = ("__weakref__", "_alarm", "_clock", "_due_at", "_had", "_taken_for", "_waiting")
 
     def __init__(self, clock: AlarmClock) -> None:
         self._clock = clock
@@ -25,6 +25,8 @@ class Pace:
         self._taken_for: str | None = None
         self._alarm: Alarm | None = None
         self._waiting: dict[Callable[[], None], None] = {}
+        self._had: Callable[[], None] | None = None
+        """Who has it, or had it last."""
 
     @property
     def free(self) -> bool:
@@ -34,9 +36,10 @@ class Pace:
         """Call `wake` once it is free, which it is not."""
         self._waiting[wake] = None
 
-    def take(self, message_id: str) -> None:
-        """A message is about to be handed over; only where it is free."""
+    def take(self, message_id: str, wake: Callable[[], None]) -> None:
+        """A message is about to be handed over; only where it is free. `wake`: what its queue waits with, too."""
         self._taken_for = message_id
+        self._had = wake
 
     def give_back(self, message_id: str) -> None:
         """Nothing comes of this message, or all that is to come of it has."""
@@ -65,7 +68,9 @@ class Pace:
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        for wake in waiting:
+        had, self._had = self._had, None
+        # Queues at other carriers come first: as long as it waits itself, it would come before them every time.
+        for wake in sorted(waiting, key=lambda wake: wake == had):
             wake()
 
 

@@ -12,7 +12,7 @@ from tidings.gateway.pace import Pace
 from tidings.work.window import Window
 
 if TYPE_CHECKING:
-    from tidings.gateway.lane import Lane
+    from tidings.gateway.lane import Lane, Turn
 
 AT_LEAST: Final = 8
 """Messages that a queue may hold in memory however much the others hold."""
@@ -35,7 +35,7 @@ class Work(msgspec.Struct, frozen=True):
 class Queue:
     """Stands in one of its lane's lines as long as it has something to send or to read, and its pace lets it."""
 
-    __slots__ = ("_lane", "account", "pace", "reading", "sender", "window")
+    __slots__ = ("_lane", "account", "pace", "reading", "sender", "turn", "window")
 
     def __init__(self, lane: "Lane", account: str, sender: str, pace: Pace | None, *, new: bool) -> None:
         """`new`: nothing waits in it yet."""
@@ -44,6 +44,8 @@ class Queue:
         self.pace = pace
         self.reading = False
         """Its lane sees to it."""
+        self.turn: Turn | None = None
+        """The last that was given."""
         self._lane = lane
         self.window: Window[Work] = Window(
             self._capacity,

@@ -92,10 +92,14 @@ class Recovery:
             moved = True
             while moved and most > 0 and self._may_give(carrier):
                 waiting = await self._store.due_messages(carrier.name, account, sender, self._clock.now(), AT_ONCE)
-                given = await asyncio.gather(*(self._give(message_id, carrier) for message_id, _ in waiting))
-                following = {one for one in given if one is not None}
+                giving = (self._give(message_id, carrier) for message_id, _ in waiting)
+                given = await asyncio.gather(*giving, return_exceptions=True)
+                # Those who were moved are told of, whatever went wrong with others.
+                following = {one for one in given if isinstance(one, str)}
                 for one in following:
                     yield one, account, sender
+                if fault := next((one for one in given if isinstance(one, BaseException)), None):
+                    raise fault
                 most -= given.count(None)
                 moved = bool(following) and len(waiting) == AT_ONCE
 

@@ -124,6 +124,10 @@ class Gateway(Protocol):
         """Keep a sender, new or changed, as submissions and inbound messages are to find it from now on."""
         ...
 
+    async def drop_sender(self, sender: Sender) -> None:
+        """Make a sender nobody's: from now on nothing is sent from it or taken in for it."""
+        ...
+
     @property
     def claims(self) -> bool:
         """Whether an application may take a number through an API that is nobody's yet: development."""

@@ -61,16 +61,21 @@ class Numbers:
         return json_answer(201, self._words.json(sender, self._media), ignored_parameters(ignored, sender.id))
 
     async def fetch(self, request: Request) -> Answer:
-        return json_answer(200, self._words.json(await self._sender(request), self._media))
+        account = await self._door.caller(request)
+        return json_answer(200, self._words.json(await self._sender(account, request), self._media))
 
     async def update(self, request: Request) -> Answer:
-        before = await self._sender(request)
-        after, ignored = await self._changed(before, await self._door.params(request))
-        await self._gateway.put_sender(after)
+        account = await self._door.caller(request)
+        # First the body: until it has come, much may happen to the number.
+        given = await self._door.params(request)
+        before = await self._sender(account, request)
+        after, ignored = await self._changed(before, given)
+        await senders.change(self._gateway, after)
         return json_answer(200, self._words.json(after, self._media), ignored_parameters(ignored, after.id))
 
     async def delete(self, request: Request) -> Answer:
-        await senders.give_up(self._gateway, await self._sender(request))
+        account = await self._door.caller(request)
+        await senders.give_up(self._gateway, await self._sender(account, request))
         return Answer(NO_CONTENT, b"", [])
 
     @property
@@ -84,8 +89,7 @@ class Numbers:
             raise Problem(21420, value=dict(given)["SmsApplicationSid"])
         return after, ignored
 
-    async def _sender(self, request: Request) -> Sender:
-        account = await self._door.caller(request)
+    async def _sender(self, account: Account, request: Request) -> Sender:
         named = self._words.id_of(request.path_params["sid"])
         found = await senders.find(self._gateway, account.id, named, self._words.kind)
         if found is None:
@@ -113,15 +117,17 @@ class Applications:
         return await self._keep(201, *self._words.made(bare, given, now))
 
     async def fetch(self, request: Request) -> Answer:
-        return json_answer(200, self._words.json(await self._application(request)))
+        account = await self._door.caller(request)
+        return json_answer(200, self._words.json(await self._application(account, request)))
 
     async def update(self, request: Request) -> Answer:
-        before = await self._application(request)
+        account = await self._door.caller(request)
         given, now = await self._door.params(request), self._gateway.clock.now()
+        before = await self._application(account, request)
         return await self._keep(200, *self._words.changed(before, given, now))
 
     async def delete(self, request: Request) -> Answer:
-        application = await self._application(request)
+        application = await self._application(await self._door.caller(request), request)
         # First the numbers: in between, one without a handler is better than one whose handler is not there.
         unanswered = await senders.answer_by(
             self._gateway, application.account, lambda by: by.application == application.id, Handling()
@@ -133,8 +139,7 @@ class Applications:
         await self._gateway.store.put_resource(application)
         return json_answer(status, self._words.json(application), ignored_parameters(ignored, application.id))
 
-    async def _application(self, request: Request) -> Application:
-        account = await self._door.caller(request)
+    async def _application(self, account: Account, request: Request) -> Application:
         named = self._words.id_of(request.path_params["sid"])
         found = await self._gateway.store.resource(Application, account.id, named) if named else None
         if found is None:

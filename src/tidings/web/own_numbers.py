@@ -45,14 +45,14 @@ class _Numbers:
         return json_answer(200, number_json(sender))
 
     async def answer(self, request: Request) -> Answer:
-        account = await self._account(request)
+        account, form = await self._account(request), await request.form()
         before = await self._sender(account, request)
         parse_nothing(request.query())
-        after = changed(before, account, await request.form(), self._gateway.clock.now())
+        after = changed(before, account, form, self._gateway.clock.now())
         if missing := await senders.missing_application(self._gateway, before.handling, after):
             reason = "the account has no such application"
             raise Problem(20422, name="application", value=missing, reason=reason)
-        await self._gateway.put_sender(after)
+        await senders.change(self._gateway, after)
         return json_answer(200, number_json(after))
 
     async def _account(self, request: Request) -> Account:

@@ -3,13 +3,16 @@
 Called by the rooms `numbers`, `own_numbers`, `signalwire_numbers`, `signalwire_resources` and `twilio_services`.
 """
 
+from asyncio import Lock
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from tidings.arranged import Application, Handling, Member, Sender
 from tidings.errors import Problem
+from tidings.gateway.turns import Turns
 from tidings.phone import SenderKind, sender_kind
 from tidings.web.gateway import Gateway
 from tidings.web.wire import Header
@@ -17,8 +20,8 @@ from tidings.web.wire import Header
 _SHOWN: Final = 20
 """Numbers that a header names."""
 
-_being_taken: set[str] = set()
-"""Of two who ask for a number at once one is to get it."""
+_turns: Final = Turns()
+"""Of those who take a number, change it or give it up at the same time, by gateway and address."""
 
 
 async def find(gateway: Gateway, account: str, id_: str | None, *kinds: SenderKind) -> Sender | None:
@@ -32,15 +35,10 @@ async def take(gateway: Gateway, sender: Sender) -> None:
     it is somebody's."""
     if not gateway.claims:
         raise Problem(20010, reason="which numbers an account has is for the operator of this gateway to say")
-    if sender.address in _being_taken:
-        raise Problem(21422, value=sender.address)
-    _being_taken.add(sender.address)
-    try:
+    async with _turn(gateway, sender):
         if await gateway.store.sender(sender.address):
             raise Problem(21422, value=sender.address)
         await gateway.put_sender(sender)
-    finally:
-        _being_taken.discard(sender.address)
 
 
 async def take_first(gateway: Gateway, sender: Sender, addresses: Sequence[str]) -> Sender:
@@ -61,14 +59,35 @@ async def take_first(gateway: Gateway, sender: Sender, addresses: Sequence[str])
 
 
 async def give_up(gateway: Gateway, sender: Sender) -> None:
-    """Make a number that was taken nobody's, and no member of anything. Raises Problem: 20010 where it was not."""
+    """Make a number that was taken nobody's, and no member of anything. Raises Problem: 20010 where it was not,
+    20404 where it is not the account's any more."""
     if not sender.claimed:
         raise Problem(20010, reason="the number is the operator's, and cannot be given up here")
-    for member in await gateway.store.resources(Member, sender.account):
-        if member.address == sender.address:
-            await gateway.store.drop_resource(sender.account, member.id)
-            gateway.services.forget(sender.account)
-    await gateway.store.drop_sender(sender.address)
+    async with _turn(gateway, sender):
+        await _check_still_there(gateway, sender)
+        for member in await gateway.store.resources(Member, sender.account):
+            if member.address == sender.address:
+                await gateway.store.drop_resource(sender.account, member.id)
+                gateway.services.forget(sender.account)
+        await gateway.drop_sender(sender)
+
+
+async def change(gateway: Gateway, sender: Sender) -> None:
+    """Keep a sender as it has been changed. Raises Problem 20404 where it is not the account's any more."""
+    async with _turn(gateway, sender):
+        await _check_still_there(gateway, sender)
+        await gateway.put_sender(sender)
+
+
+def _turn(gateway: Gateway, sender: Sender) -> Lock:
+    return _turns.of((id(gateway), sender.address))
+
+
+async def _check_still_there(gateway: Gateway, sender: Sender) -> None:
+    """Given up, a number may be somebody else's by now."""
+    known = await gateway.store.sender(sender.address)
+    if known is None or known.id != sender.id:
+        raise Problem(20404, value=sender.address)
 
 
 async def missing_application(gateway: Gateway, before: Handling, sender: Sender) -> str | None:
@@ -81,19 +100,21 @@ async def missing_application(gateway: Gateway, before: Handling, sender: Sender
 
 
 async def answer(gateway: Gateway, sender: Sender, handling: Handling) -> None:
-    """Have messages to a sender answered so from now on."""
-    changed = msgspec.structs.replace(sender, handling=handling, updated_at=gateway.clock.now())
-    await gateway.put_sender(changed)
+    """Have messages to a sender answered so from now on. Raises Problem as `change`."""
+    await change(gateway, msgspec.structs.replace(sender, handling=handling, updated_at=gateway.clock.now()))
 
 
 async def answer_by(
     gateway: Gateway, account: str, which: Callable[[Handling], bool], handling: Handling
 ) -> list[str]:
     """Have the account's senders whose handling is one of `which` answered so, and return their addresses."""
-    found = [sender for sender in await gateway.store.senders(account) if which(sender.handling)]
-    for sender in found:
-        await answer(gateway, sender, handling)
-    return [sender.address for sender in found]
+    answered: list[str] = []
+    for sender in await gateway.store.senders(account):
+        if which(sender.handling):
+            with suppress(Problem):  # given up meanwhile
+                await answer(gateway, sender, handling)
+                answered.append(sender.address)
+    return answered
 
 
 def left_unanswered(addresses: list[str]) -> list[Header]:

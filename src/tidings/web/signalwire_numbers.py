@@ -128,11 +128,12 @@ class _Senders:
         return json_answer(200, self._show(await self._sender(request), self._caller.media))
 
     async def update(self, request: Request) -> Answer:
-        before = await self._sender(request)
-        after, ignored = changed_sender(before, await request.json(), self._gateway.clock.now())
+        account, members = await self._caller.account(request), await request.json()
+        before = await self._own(account, request)
+        after, ignored = changed_sender(before, members, self._gateway.clock.now())
         if missing := await senders.missing_application(self._gateway, before.handling, after):
             raise Invalid(Fault("message_laml_application_id", "does_not_exist", dashed(missing)))
-        await self._gateway.put_sender(after)
+        await senders.change(self._gateway, after)
         return json_answer(200, self._show(after, self._caller.media), ignored_parameters(ignored, after.id))
 
     async def delete(self, request: Request) -> Answer:
@@ -153,7 +154,10 @@ class _Senders:
         return json_answer(200, self._show(sender, self._caller.media), ignored_parameters(ignored, sender.id))
 
     async def _sender(self, request: Request) -> Sender:
-        account = await self._caller.account(request)
+        return await self._own(await self._caller.account(request), request)
+
+    async def _own(self, account: Account, request: Request) -> Sender:
+        """The account's number that the path names. Raises Problem 20404."""
         spelled = from_project(request.path_params["id"])
         found = await senders.find(self._gateway, account.id, spelled, self._kind)
         if found is None:

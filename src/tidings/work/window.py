@@ -10,11 +10,11 @@ until a load finds nothing left outside. One worker takes: it waits in `take`, o
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from tidings.clock import Alarm, AlarmClock
 
-BATCH = 256
+BATCH: Final = 256
 """Items a load asks for beyond those already held."""
 
 
@@ -34,14 +34,27 @@ class Item(Protocol):
 
 T = TypeVar("T", bound=Item)
 
+_NOTHING: Final = (-(2**63), "")
+"""An order that goes before all others."""
+
 
 class Tally:
-    """Counts what several windows hold together."""
+    """Counts what several windows hold together, and have room kept for."""
 
     __slots__ = ("count",)
 
     def __init__(self) -> None:
         self.count = 0
+
+
+class _Load(Generic[T]):
+    """What has happened since a load began, of which it may not know."""
+
+    __slots__ = ("gone", "offered")
+
+    def __init__(self) -> None:
+        self.offered: list[T] = []
+        self.gone: set[str] = set()
 
 
 class Window(Generic[T]):
@@ -55,8 +68,28 @@ class Window(Generic[T]):
         tally: counts what this window holds, and perhaps others'.
         on_empty: called when nothing is left, held or in the store, but for what may not go yet.
         wake: called when there may be something to take or to read, for a worker that does not wait in `take`.
-        overtaking: what is offered may go before what was read, without what is still in the store.
+        overtaking: what is offered may go before what is held, without what is still in the store; where there is
+            no room, in place of the last that waits.
     """
+
+    __slots__ = (
+        "_alarm",
+        "_capacity",
+        "_clock",
+        "_complete",
+        "_held",
+        "_held_to",
+        "_is_complete",
+        "_load",
+        "_loading",
+        "_news",
+        "_on_empty",
+        "_overtaking",
+        "_ready",
+        "_stale",
+        "_tally",
+        "_wake",
+    )
 
     def __init__(
         self,
@@ -81,13 +114,11 @@ class Window(Generic[T]):
         self._held: dict[str, T] = {}
         self._complete = new
         self._stale = not new
-        self._meanwhile: list[T] | None = None
-        """Offered while a load is under way."""
-        self._gone: set[str] = set()
-        """Released while a load is under way, which may have seen them still."""
+        self._loading: _Load[T] | None = None
+        """As long as one is under way."""
         self._overtaking = overtaking
-        self._read_to: tuple[int, str] | None = None
-        """Where the last load ended that left something outside: what comes before it is held."""
+        self._held_to: tuple[int, str] | None = None if new else _NOTHING
+        """What was offered or read and comes before this is held; None: nobody has asked yet, or all is held."""
         self._news: asyncio.Event | None = None
         """For a worker that waits in `take`. An event is half of what an empty window takes of memory."""
         if wake is None:
@@ -109,7 +140,7 @@ class Window(Generic[T]):
     @property
     def unread(self) -> bool:
         """Whether there may be more in the store, and room for it, and nobody is reading it."""
-        return self._stale and self._meanwhile is None and self._has_room
+        return self._stale and self._loading is None and self._has_room
 
     @property
     def expects(self) -> bool:
@@ -131,12 +162,10 @@ class Window(Generic[T]):
         held = self._held.get(item.id)
         if held is not None:
             held.merge(item)
-        elif (self._complete or self._overtakes(item)) and self._has_room:
+        elif self._complete and self._has_room:
             self._take_in(item)
-        elif self._meanwhile is not None:
-            self._meanwhile.append(item)
-        else:
-            self.look_again()
+        elif not self._take_in_ahead(item):
+            self._leave_outside(item)
 
     def put_back(self, item: T) -> None:
         """A held item is to be taken again, in its place."""
@@ -147,8 +176,8 @@ class Window(Generic[T]):
         """A held item is settled."""
         if self._held.pop(id, None) is not None:
             self._tally.count -= 1
-        if self._meanwhile is not None:
-            self._gone.add(id)
+        if self._loading is not None:
+            self._loading.gone.add(id)
         if self._stale:
             self._wake()
         elif self._complete and not self._held:
@@ -157,7 +186,7 @@ class Window(Generic[T]):
     def leave(self, id: str) -> None:
         """A held item goes on in the store, and may not go yet."""
         self._complete = False
-        if self._meanwhile is not None:
+        if self._loading is not None:
             # The load under way may have read it as it was, and know of nothing that is to come later.
             self._stale = True
         self.release(id)
@@ -166,11 +195,12 @@ class Window(Generic[T]):
         """Hold no more of what waits than is being worked on: the rest is in the store, and comes again."""
         for _, item in self._ready:
             del self._held[item.id]
-            # A load under way may have read it as it was before it was worked on.
-            self._gone.add(item.id)
+            if self._loading is not None:
+                # It may have been read as it was before it was worked on.
+                self._loading.gone.add(item.id)
         self._tally.count -= len(self._ready)
         self._ready.clear()
-        self._read_to = None
+        self._held_to = _NOTHING
         self.look_again()
 
     def look_again(self) -> None:
@@ -213,39 +243,73 @@ class Window(Generic[T]):
     async def read(self) -> None:
         """Bring in more of what is in the store; to be called only where something is `unread`."""
         self._stale = False
-        self._meanwhile = []
-        self._gone.clear()
-        limit = len(self._held) + min(BATCH, self._capacity() - len(self._held))
+        loading = self._loading = _Load()
+        wanted = min(BATCH, self._capacity() - len(self._held))
+        limit = len(self._held) + wanted
+        # Other windows find no room there meanwhile.
+        self._tally.count += wanted
         try:
             items = await self._load(limit)
         except BaseException:
             self._stale = True
             raise
         finally:
-            meanwhile, self._meanwhile = self._meanwhile, None
+            self._tally.count -= wanted
+            self._loading = None
         for item in items:
-            if item.id not in self._held and item.id not in self._gone:
+            if item.id not in self._held and item.id not in loading.gone:
                 self._take_in(item)
-        fresh = self._merge(meanwhile)
-        self._read_to = items[-1].order if len(items) >= limit else None
+        fresh = self._merge(loading.offered)
+        self._held_to = items[-1].order if len(items) >= limit else None
         if len(items) >= limit or len(self._held) + len(fresh) > self._capacity():
             self._stale = True
+        if self._stale:
             for item in fresh.values():
-                if self._overtakes(item) and self._has_room:
-                    self._take_in(item)
-        elif not self._stale:
-            if not self._admit(fresh):
-                self._stale = bool(fresh)
-            elif not self._held:
-                self._on_empty()
+                self._take_in_ahead(item)
+        elif not self._admit(fresh):
+            self._stale = bool(fresh)
+        elif not self._held:
+            self._on_empty()
 
-    def _overtakes(self, item: T) -> bool:
-        return self._overtaking and self._read_to is not None and item.order < self._read_to
+    def _take_in_ahead(self, item: T) -> bool:
+        """Take in what goes before all that is known to be outside, where there is room or can be made."""
+        if not self._overtaking:
+            return False
+        if self._held_to is None:
+            self._held_to = max(self._ready)[0] if self._ready else item.order
+        if item.order >= self._held_to:
+            return False
+        if not self._has_room and not self._put_out_behind(item):
+            self._held_to = item.order
+            return False
+        self._take_in(item)
+        return True
 
-    def _merge(self, meanwhile: Sequence[T]) -> dict[str, T]:
+    def _put_out_behind(self, item: T) -> bool:
+        """Hold the last that waits no more, where `item` goes before it: it is in the store, and comes again."""
+        last = max(self._ready, default=None)
+        if last is None or last[0] < item.order:
+            return False
+        self._ready.remove(last)
+        heapq.heapify(self._ready)
+        del self._held[last[1].id]
+        self._tally.count -= 1
+        self._held_to = last[0]
+        self._complete = False
+        self._stale = True
+        return True
+
+    def _leave_outside(self, item: T) -> None:
+        """The store has it: a read brings it in."""
+        if self._loading is not None:
+            self._loading.offered.append(item)
+        else:
+            self.look_again()
+
+    def _merge(self, offered: Sequence[T]) -> dict[str, T]:
         """Give what was offered during a load to what is held; returns the rest."""
         fresh: dict[str, T] = {}
-        for item in meanwhile:
+        for item in offered:
             known = self._held.get(item.id) or fresh.get(item.id)
             if known is None:
                 fresh[item.id] = item
