@@ -36,6 +36,18 @@ def create(site: "Site", **changed: str) -> Any:
     return site.client().messages.create(**{"to": TO, "from_": FROM, "body": "Hello"} | changed)
 
 
+# --- the account
+def test_an_account_sees_itself_and_nobody_sees_its_token(site: "Site") -> None:
+    mine = site.client().api.accounts("AC" + ACCOUNT).fetch()
+    assert (mine.sid, mine.owner_account_sid, mine.friendly_name) == ("AC" + ACCOUNT, "AC" + ACCOUNT, "first")
+    assert (mine.status, mine.type, mine.auth_token) == ("active", "Full", None)
+    for path in mine.subresource_uris.values():
+        site.http().get(path).raise_for_status()
+    with pytest.raises(TwilioRestException) as refused:
+        site.client().api.accounts("AC" + OTHER).fetch()
+    assert (refused.value.status, refused.value.code) == (401, 20003)
+
+
 # --- create and fetch
 def test_a_created_message_is_queued_and_can_be_fetched(site: "Site") -> None:
     made = create(site, body="Hello \N{WAVING HAND SIGN}", status_callback="https://a.example/status#rc=2")

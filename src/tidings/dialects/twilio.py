@@ -16,7 +16,7 @@ from tidings.clock import SECOND, iso
 from tidings.errors import Problem, words
 from tidings.ids import sid
 from tidings.lifecycle import Kind, Status
-from tidings.model import Channel, Event, Medium, Message, Standing
+from tidings.model import Account, Channel, Event, Medium, Message, Standing
 
 NAME: Final = "twilio"
 API_VERSION: Final = "2010-04-01"
@@ -35,6 +35,13 @@ _DONE_DATE: Final = re.compile(
 )
 
 
+_BELOW: Final = {
+    "applications": "Applications",
+    "incoming_phone_numbers": "IncomingPhoneNumbers",
+    "messages": "Messages",
+    "short_codes": "SMS/ShortCodes",
+}
+"""What an account has, and where."""
 _CHARGED: Final = frozenset({Status.SENT, Status.DELIVERED, Status.UNDELIVERED, Status.READ})
 
 
@@ -43,6 +50,25 @@ def _price(message: Message, standing: Standing) -> str | None:
     if message.price is None or standing.status not in _CHARGED:
         return None
     return f"{-message.price / 1_000_000:.5f}"
+
+
+def account_json(account: Account) -> dict[str, Any]:
+    """The Account resource, as far as it has to do with messages. Its auth token is not shown to anybody."""
+    own = sid("AC", account.id)
+    path = f"/{API_VERSION}/Accounts/{own}"
+    made = rfc2822(account.created_at // SECOND)
+    return {
+        "auth_token": None,
+        "date_created": made,
+        "date_updated": made,
+        "friendly_name": account.name,
+        "owner_account_sid": own,
+        "sid": own,
+        "status": "active" if account.active else "suspended",
+        "subresource_uris": {name: f"{path}/{place}.json" for name, place in _BELOW.items()},
+        "type": "Full",
+        "uri": f"{path}.json",
+    }
 
 
 def message_sid(message: Message) -> str:

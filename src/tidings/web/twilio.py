@@ -1,4 +1,4 @@
-"""Twilio's Messages API over HTTP: messages and their media, as its client libraries ask for them.
+"""Twilio's Messages API over HTTP: messages and their media, and whose they are.
 
 The composition in `app` mounts these routes. What parameters mean is `dialects.twilio_orders`' to say, and how
 messages look is `dialects.twilio`'s.
@@ -11,6 +11,7 @@ from tidings.dialects.media import link
 from tidings.dialects.twilio import (
     API_VERSION,
     NAME,
+    account_json,
     error_json,
     feedback_json,
     medium_json,
@@ -40,10 +41,12 @@ from tidings.web.wire import (
 
 def routes(gateway: Gateway, authenticator: Authenticator) -> list[BaseRoute]:
     api = _Messages(gateway, authenticator)
-    root = f"/{API_VERSION}/Accounts/{{account}}/Messages"
+    account = f"/{API_VERSION}/Accounts/{{account}}"
+    root = f"{account}/Messages"
     one = f"{root}/{{sid}}"
     medium: dict[str, Handler] = {"GET": api.medium, "DELETE": api.drop}
     return [
+        *routes_to(account, "Account", {"GET": api.account}),
         *routes_to(root, "Message", {"POST": api.create, "GET": api.list}),
         *routes_to(one, "Message", {"GET": api.fetch, "POST": api.update, "DELETE": api.delete}),
         *routes_to(f"{one}/Feedback", "Feedback", {"POST": api.feedback}),
@@ -93,6 +96,10 @@ class _Messages:
     def __init__(self, gateway: Gateway, authenticator: Authenticator) -> None:
         self._gateway = gateway
         self._authenticator = authenticator
+
+    async def account(self, request: Request) -> Answer:
+        """Whose credentials these are: what many ask to see whether a connection is set up well."""
+        return json_answer(200, account_json(await caller(request, self._authenticator)))
 
     async def create(self, request: Request) -> Answer:
         account = await caller(request, self._authenticator, test_too=True)
