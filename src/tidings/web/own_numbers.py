@@ -45,7 +45,10 @@ class _Numbers:
         return json_answer(200, number_json(sender))
 
     async def answer(self, request: Request) -> Answer:
-        account, form = await self._account(request), await request.form()
+        account = await self._account(request)
+        await self._sender(account, request)  # what is not there is not found, whatever is said of it
+        form = await request.form()
+        # Once more: by the time that all of it has come the number may be another's.
         before = await self._sender(account, request)
         parse_nothing(request.query())
         after = changed(before, account, form, self._gateway.clock.now())
