@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MESSAGES = 240
 KILLS = 4
-AHEAD, SPREAD = 3.0, 5.0
+AHEAD, SPREAD = 5.0, 5.0
 """Seconds until the first is due, and over which they are."""
 ROOT = f"/2010-04-01/Accounts/{SID}"
 SETTINGS = "[schedule]\nmin_lead = 0\n"
