@@ -40,6 +40,7 @@ async def test_each_goes_out_once_or_was_canceled_whenever_the_gateway_dies(stag
             await stage.gateway.kill(group=stage.chance.random() < 0.5)
             await stage.gateway.start()
         canceled, too_late = await canceling
+    await stage.gateway.ready()
     books = await stage.rest()
     await stage.gateway.stop()
 
